@@ -1,0 +1,100 @@
+//! Gradients of Kiln's operations: `Autodiff<B>` records them as single steps of the graph, and each step calls the
+//! inner backend's own backward operation.
+
+use burn::tensor::ops::{FloatTensor, IntTensor};
+use burn::tensor::{Shape, TensorMetadata};
+use burn_autodiff::{
+    Autodiff, NodeId,
+    checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+    grads::Gradients,
+    ops::{Backward, Ops, OpsKind},
+};
+
+use crate::operations::{Backend, ConvBlock, Needs, Pool, SavedConvBlock, TrainedConvBlock};
+
+/// Backward step of a block, over its parents `[x, weight]` or `[x, weight, bias]`.
+#[derive(Debug)]
+struct ConvBlockStep;
+
+/// Input and weight are kept by the graph's checkpointer; the rest is ours.
+type ConvBlockState<B> = (NodeId, NodeId, TrainedConvBlock<B>, ConvBlock);
+
+impl<B: Backend, const N: usize> Backward<B, N> for ConvBlockStep {
+    type State = ConvBlockState<B>;
+
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let (x, weight, trained, block) = ops.state;
+        let parent = |index: usize| ops.parents.get(index).and_then(|node| node.as_ref()).map(|node| node.id);
+        let needs = Needs { x: parent(0).is_some(), weight: parent(1).is_some(), bias: parent(2).is_some() };
+        let grad = grads.consume::<B>(&ops.node);
+        let saved = SavedConvBlock {
+            x: checkpointer.retrieve_node_output(x),
+            weight: checkpointer.retrieve_node_output(weight),
+            trained,
+        };
+        let gradients = B::conv_block_backward(saved, grad, &block, needs);
+        for (index, gradient) in [gradients.x, gradients.weight, gradients.bias].into_iter().enumerate() {
+            if let (Some(node), Some(gradient)) = (parent(index), gradient) {
+                grads.register::<B>(node, gradient);
+            }
+        }
+    }
+}
+
+/// Backward step of max-pooling.
+#[derive(Debug)]
+struct MaxPoolStep;
+
+impl<B: Backend> Backward<B, 1> for MaxPoolStep {
+    type State = (Shape, IntTensor<B>, Pool);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let grad = grads.consume::<B>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            let (input, winners, pool) = ops.state;
+            grads.register::<B>(node.id, B::max_pool2d_training_backward(input, grad, winners, &pool));
+        }
+    }
+}
+
+impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
+    fn conv_block(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        block: &ConvBlock,
+    ) -> FloatTensor<Self> {
+        // One arm per number of parents: the graph fixes it in the type.
+        macro_rules! record {
+            ([$($node:expr),+], $bias:expr) => {
+                match ConvBlockStep.prepare::<C>([$($node),+]).compute_bound().stateful() {
+                    OpsKind::Tracked(mut step) => {
+                        let (x_id, weight_id) = (step.checkpoint(&x), step.checkpoint(&weight));
+                        let trained = B::conv_block_training(x.primitive, weight.primitive, $bias, block);
+                        let output = trained.output.clone();
+                        step.finish((x_id, weight_id, trained, block.clone()), output)
+                    }
+                    OpsKind::UnTracked(step) => step.finish(B::conv_block(x.primitive, weight.primitive, $bias, block)),
+                }
+            };
+        }
+        match bias {
+            Some(bias) => record!([x.node.clone(), weight.node.clone(), bias.node.clone()], Some(bias.primitive)),
+            None => record!([x.node.clone(), weight.node.clone()], None),
+        }
+    }
+
+    fn max_pool2d_training(x: FloatTensor<Self>, pool: &Pool) -> (FloatTensor<Self>, IntTensor<Self>) {
+        match MaxPoolStep.prepare::<C>([x.node.clone()]).compute_bound().stateful() {
+            OpsKind::Tracked(step) => {
+                let input = x.primitive.shape();
+                let (output, winners) = B::max_pool2d_training(x.primitive, pool);
+                (step.finish((input, winners.clone(), pool.clone()), output), winners)
+            }
+            OpsKind::UnTracked(step) => {
+                let (output, winners) = B::max_pool2d_training(x.primitive, pool);
+                (step.finish(output), winners)
+            }
+        }
+    }
+}

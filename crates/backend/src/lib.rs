@@ -1,0 +1,29 @@
+//! Kiln's own [`Backend`] trait, and the choice of backend and device at run time.
+//!
+//! A network's `forward` asks for [`Backend`]: Burn's backend plus the operations that Kiln wants to be fast
+//! (convolution, pooling and their fused form). Each has a default body made of Burn's own operations, so every Burn
+//! backend has them; a backend with better kernels overrides them. [`Training`] adds the gradients: its backward steps
+//! call the inner backend's operations, so an override serves training as well.
+//!
+//! This is the only crate that names a concrete backend. Everything else is generic and reaches one through
+//! [`Target::run`].
+
+mod autodiff;
+mod compiled;
+#[cfg(feature = "wgpu")]
+mod gpu;
+mod operations;
+mod shapes;
+mod target;
+mod tensors;
+mod threads;
+
+pub use compiled::Training;
+pub use operations::{Backend, ConvBlock, ConvBlockGradients, Needs, Pool, SavedConvBlock, TrainedConvBlock};
+pub use shapes::{ShapeError, conv2d_output, pool2d_output};
+pub use target::{Adapter, BackendName, DeviceChoice, Program, Target, TargetError};
+pub use tensors::{avg_pool2d, conv_block, conv2d, max_pool2d, relative_difference};
+pub use threads::{ThreadError, use_threads};
+
+/// What convolution options mean is Burn's: stride, padding, dilation as `[height, width]`, and groups.
+pub use burn::tensor::ops::ConvOptions;

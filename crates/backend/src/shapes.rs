@@ -1,0 +1,168 @@
+//! The arithmetic of shapes: what a convolution or a pooling window makes of an image, or why it cannot.
+
+use crate::ConvOptions;
+use crate::operations::Pool;
+
+/// Why operands do not fit; the message says what was given and what would fit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeError {
+    /// The weight was made for another number of channels.
+    #[error("the input has {given} channels, but the weight {weight:?} in {groups} group(s) takes {expected}")]
+    Channels {
+        /// Channels of the input.
+        given: usize,
+        /// Channels that the weight takes.
+        expected: usize,
+        /// The weight's shape `[out, in / groups, kh, kw]`.
+        weight: [usize; 4],
+        /// Groups of the convolution.
+        groups: usize,
+    },
+    /// The output channels do not divide into the groups.
+    #[error("{out} output channels do not divide into {groups} groups")]
+    Groups {
+        /// Output channels of the weight.
+        out: usize,
+        /// Groups of the convolution.
+        groups: usize,
+    },
+    /// The bias was made for another number of output channels.
+    #[error("the bias has {given} values, but there are {expected} output channels")]
+    Bias {
+        /// Values of the bias.
+        given: usize,
+        /// Output channels of the weight.
+        expected: usize,
+    },
+    /// The window does not fit anywhere on the image.
+    #[error("a window of {window:?} does not fit on an image of {image:?} with padding {padding:?}")]
+    Window {
+        /// Height and width that the window covers (dilation included).
+        window: [usize; 2],
+        /// Height and width of the image.
+        image: [usize; 2],
+        /// Padding on each side.
+        padding: [usize; 2],
+    },
+    /// A stride, dilation, kernel size or group count of zero.
+    #[error("stride, dilation, kernel size and groups must be at least 1")]
+    Zero,
+}
+
+/// Output shape `[N, out, H', W']` of a convolution.
+///
+/// # Errors
+/// If the operands do not fit.
+pub fn conv2d_output(
+    x: [usize; 4],
+    weight: [usize; 4],
+    bias: Option<usize>,
+    options: &ConvOptions<2>,
+) -> Result<[usize; 4], ShapeError> {
+    let [n, channels, height, width] = x;
+    let [out, per_group, kh, kw] = weight;
+    let ConvOptions { stride, padding, dilation, groups } = *options;
+    if stride.contains(&0) || dilation.contains(&0) || groups == 0 || kh == 0 || kw == 0 {
+        return Err(ShapeError::Zero);
+    }
+    if channels != per_group * groups {
+        return Err(ShapeError::Channels { given: channels, expected: per_group * groups, weight, groups });
+    }
+    if out % groups != 0 {
+        return Err(ShapeError::Groups { out, groups });
+    }
+    if let Some(given) = bias.filter(|&given| given != out) {
+        return Err(ShapeError::Bias { given, expected: out });
+    }
+    let window = [dilation[0] * (kh - 1) + 1, dilation[1] * (kw - 1) + 1];
+    let [h, w] = slide([height, width], window, stride, padding, false)?;
+    Ok([n, out, h, w])
+}
+
+/// Output shape `[N, C, H', W']` of pooling.
+///
+/// # Errors
+/// If the window does not fit.
+pub fn pool2d_output(x: [usize; 4], pool: &Pool) -> Result<[usize; 4], ShapeError> {
+    if pool.kernel.contains(&0) || pool.stride.contains(&0) {
+        return Err(ShapeError::Zero);
+    }
+    let [h, w] = slide([x[2], x[3]], pool.kernel, pool.stride, pool.padding, pool.ceil_mode)?;
+    Ok([x[0], x[1], h, w])
+}
+
+/// How many places a window has on an image, along each side.
+fn slide(
+    image: [usize; 2],
+    window: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    ceil: bool,
+) -> Result<[usize; 2], ShapeError> {
+    let mut places = [0; 2];
+    for side in 0..2 {
+        let padded = image[side] + 2 * padding[side];
+        let room = padded.checked_sub(window[side]).ok_or(ShapeError::Window { window, image, padding })?;
+        places[side] = room / stride[side] + 1;
+        // As in PyTorch: the extra window must start inside the image or its leading border.
+        if ceil && room % stride[side] != 0 && places[side] * stride[side] < image[side] + padding[side] {
+            places[side] += 1;
+        }
+    }
+    Ok(places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_shapes_are_those_of_pytorch() {
+        // x, weight, stride, padding, dilation, groups -> torch.nn.functional.conv2d(...).shape
+        let cases = [
+            ([1, 5, 100, 100], [10, 5, 3, 3], [1, 1], [0, 0], [1, 1], 1, [1, 10, 98, 98]),
+            ([1, 1, 28, 28], [10, 1, 5, 5], [1, 1], [0, 0], [1, 1], 1, [1, 10, 24, 24]),
+            ([2, 3, 224, 224], [64, 3, 7, 7], [2, 2], [3, 3], [1, 1], 1, [2, 64, 112, 112]),
+            ([1, 1, 9, 7], [1, 1, 5, 3], [1, 1], [2, 1], [1, 1], 1, [1, 1, 9, 7]),
+            ([1, 4, 9, 9], [8, 2, 3, 3], [2, 1], [0, 1], [2, 2], 2, [1, 8, 3, 7]),
+        ];
+        for (x, weight, stride, padding, dilation, groups, expected) in cases {
+            let options = ConvOptions::new(stride, padding, dilation, groups);
+            assert_eq!(conv2d_output(x, weight, None, &options), Ok(expected), "{x:?} {weight:?}");
+        }
+    }
+
+    #[test]
+    fn pooled_shapes_are_those_of_pytorch() {
+        // side, kernel, stride, padding, ceil -> torch.nn.functional.max_pool2d(...).shape[-1]
+        let cases = [
+            (24, 2, 2, 0, false, 12),
+            (5, 2, 2, 0, false, 2),
+            (5, 2, 2, 0, true, 3),
+            (112, 3, 2, 1, false, 56),
+            (56, 3, 2, 0, true, 28),
+            (6, 3, 3, 1, true, 3),
+            (7, 3, 2, 0, true, 3),
+            (4, 2, 3, 1, true, 2),
+        ];
+        for (side, kernel, stride, padding, ceil_mode, expected) in cases {
+            let pool = Pool { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2], ceil_mode };
+            let shape = pool2d_output([1, 1, side, side], &pool);
+            assert_eq!(shape, Ok([1, 1, expected, expected]), "{side} {pool:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        let plain = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
+        let channels = conv2d_output([1, 4, 9, 9], [10, 5, 3, 3], None, &plain).unwrap_err();
+        assert_eq!(
+            channels.to_string(),
+            "the input has 4 channels, but the weight [10, 5, 3, 3] in 1 group(s) takes 5"
+        );
+        assert!(matches!(conv2d_output([1, 5, 2, 9], [10, 5, 3, 3], None, &plain), Err(ShapeError::Window { .. })));
+        assert!(matches!(conv2d_output([1, 5, 9, 9], [10, 5, 3, 3], Some(3), &plain), Err(ShapeError::Bias { .. })));
+        let still = ConvOptions { stride: [0, 1], ..plain };
+        assert_eq!(conv2d_output([1, 5, 9, 9], [10, 5, 3, 3], None, &still), Err(ShapeError::Zero));
+    }
+}

@@ -1,0 +1,23 @@
+//! How many CPU threads the operations may use.
+
+/// The thread pool could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use {threads} CPU threads: {reason}")]
+pub struct ThreadError {
+    threads: usize,
+    reason: String,
+}
+
+/// Limits the CPU backends to `threads` threads. Call it once, before the first operation.
+///
+/// Matrix products of the ndarray backend have a pool of their own, sized by `MATMUL_NUM_THREADS`, which
+/// [`crate::Target`] leaves alone; results do not depend on either.
+///
+/// # Errors
+/// If the pool is already running, or the system refuses the threads.
+pub fn use_threads(threads: usize) -> Result<(), ThreadError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|error| ThreadError { threads, reason: error.to_string() })
+}

@@ -1,0 +1,122 @@
+//! Kiln's operations against Burn's own, forward and backward, on every backend of this build.
+
+use burn::tensor::{Distribution, Tensor, TensorData, activation::relu, module};
+use kiln_backend::{
+    Backend, BackendName, ConvBlock, ConvOptions, Pool, Program, Target, Training, conv_block, max_pool2d,
+    relative_difference,
+};
+
+/// Runs a program on every backend that this build has; a missing GPU is one skipped line, or a failure if required.
+fn on_every_backend<P: Program<Output = ()> + Clone>(program: P) {
+    for backend in BackendName::ALL.into_iter().filter(|name| name.is_compiled()) {
+        match Target::find(backend, Default::default()) {
+            Ok(target) => target.run(program.clone()),
+            Err(error) if std::env::var_os("KILN_REQUIRE_GPU").is_none() => eprintln!("skipped: {error}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn assert_close(what: &str, ours: TensorData, burns: TensorData) {
+    let difference = relative_difference(&ours, &burns);
+    assert!(difference < 1e-5, "{what}: relative difference {difference}");
+}
+
+#[derive(Clone)]
+struct Blocks;
+
+impl Program for Blocks {
+    type Output = ();
+
+    fn run<B: Backend>(self, device: B::Device) {
+        let plain = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
+        let strided = ConvOptions::new([2, 1], [1, 2], [1, 1], 2);
+        let overlapping = Pool { kernel: [3, 3], stride: [2, 2], padding: [1, 1], ceil_mode: false };
+        let cases = [
+            (plain.clone(), None, false, true),
+            (plain.clone(), Some(Pool::square(2)), true, true),
+            (plain, Some(Pool::square(2)), true, false),
+            (strided.clone(), None, true, true),
+            (strided, Some(overlapping), true, false),
+        ];
+        for (conv, max_pool, relu, bias) in cases {
+            check_block::<B>(ConvBlock { conv, max_pool, relu }, bias, &device);
+        }
+    }
+}
+
+/// One block and its three gradients, against the same block made of Burn's operations.
+fn check_block<B: Backend>(block: ConvBlock, with_bias: bool, device: &B::Device) {
+    let groups = block.conv.groups;
+    let random = |shape: [usize; 4]| {
+        Tensor::<Training<B>, 4>::random(shape, Distribution::Uniform(-1., 1.), device).require_grad()
+    };
+    let (x, weight) = (random([3, 4, 13, 12]), random([6, 4 / groups, 3, 3]));
+    let bias = with_bias.then(|| random([6, 1, 1, 1]).reshape([6]).detach().require_grad());
+
+    let ours = conv_block(x.clone(), weight.clone(), bias.clone(), &block).expect("the shapes fit");
+    let mut burns = module::conv2d(x.clone(), weight.clone(), bias.clone(), block.conv.clone());
+    if let Some(pool) = &block.max_pool {
+        burns = module::max_pool2d(burns, pool.kernel, pool.stride, pool.padding, [1, 1], pool.ceil_mode);
+    }
+    if block.relu {
+        burns = relu(burns);
+    }
+    let what = format!("{} {block:?}", B::name(device));
+    assert_close(&what, ours.to_data(), burns.to_data());
+
+    // Squares make the gradient that comes back differ from place to place.
+    let (ours, burns) = (ours.powi_scalar(2).sum().backward(), burns.powi_scalar(2).sum().backward());
+    assert_close(&what, x.grad(&ours).unwrap().into_data(), x.grad(&burns).unwrap().into_data());
+    assert_close(&what, weight.grad(&ours).unwrap().into_data(), weight.grad(&burns).unwrap().into_data());
+    if let Some(bias) = bias {
+        assert_close(&what, bias.grad(&ours).unwrap().into_data(), bias.grad(&burns).unwrap().into_data());
+    }
+}
+
+#[test]
+fn blocks_and_their_gradients_are_those_of_burns_operations() {
+    on_every_backend(Blocks);
+}
+
+#[derive(Clone)]
+struct Pooling;
+
+impl Program for Pooling {
+    type Output = ();
+
+    fn run<B: Backend>(self, device: B::Device) {
+        let x = Tensor::<Training<B>, 4>::random([2, 3, 8, 9], Distribution::Default, &device).require_grad();
+        let pool = Pool { kernel: [3, 2], stride: [2, 2], padding: [1, 0], ceil_mode: false };
+        let ours = max_pool2d(x.clone(), &pool).expect("the window fits");
+        let burns = module::max_pool2d(x.clone(), pool.kernel, pool.stride, pool.padding, [1, 1], false);
+        assert_close("pooling", ours.to_data(), burns.to_data());
+        let (ours, burns) = (ours.powi_scalar(2).sum().backward(), burns.powi_scalar(2).sum().backward());
+        assert_close("its gradient", x.grad(&ours).unwrap().into_data(), x.grad(&burns).unwrap().into_data());
+    }
+}
+
+#[test]
+fn pooling_and_its_gradient_are_those_of_burns_operations() {
+    on_every_backend(Pooling);
+}
+
+/// A backend without gradients for the input must not compute one: the weight's gradient alone is registered.
+#[test]
+fn an_input_without_gradient_gets_none() {
+    #[derive(Clone)]
+    struct First;
+    impl Program for First {
+        type Output = ();
+        fn run<B: Backend>(self, device: B::Device) {
+            let x = Tensor::<Training<B>, 4>::ones([1, 1, 5, 5], &device);
+            let weight = Tensor::<Training<B>, 4>::ones([1, 1, 3, 3], &device).require_grad();
+            let plain = ConvBlock::plain(ConvOptions::new([1, 1], [0, 0], [1, 1], 1));
+            let grads = conv_block(x.clone(), weight.clone(), None, &plain).unwrap().sum().backward();
+            assert!(x.grad(&grads).is_none());
+            let nine = TensorData::new(vec![9f32; 9], [1, 1, 3, 3]);
+            assert_close("the weight's gradient", weight.grad(&grads).unwrap().into_data(), nine);
+        }
+    }
+    on_every_backend(First);
+}

@@ -1,0 +1,148 @@
+//! Which pixels are the digit's: connected strokes without specks.
+//!
+//! Two thresholds. A stroke must have strong pixels (Otsu's split of everything above the noise), and reaches as far as
+//! weak ones are connected to it, because the faint edge of an antialiased stroke belongs to it.
+
+use super::Region;
+
+/// A stroke counts when it has at least this share of the largest stroke's strong pixels.
+const LEAST_SHARE: usize = 33;
+
+/// The ink of a digit, cut out.
+#[derive(Clone, Debug)]
+pub(super) struct Strokes {
+    /// Where, in the picture that was searched.
+    pub region: Region,
+    /// `[region.height, region.width]`: 0 = paper, 255 = the core of a stroke.
+    pub pixels: Vec<u8>,
+}
+
+/// A horizontal run of weak pixels.
+#[derive(Clone, Copy)]
+struct Run {
+    row: usize,
+    start: usize,
+    end: usize,
+}
+
+impl Strokes {
+    /// Finds the strokes in `[height, width]` strengths of which those up to `floor` are noise. `None` when blank.
+    pub(super) fn find(strength: &[u8], height: usize, width: usize, floor: u8) -> Option<Self> {
+        let (split, core) = otsu(strength, floor)?;
+        let weak = floor.max(core / 10);
+        let runs = runs(strength, width, weak);
+        let labels = connect(&runs);
+
+        let mut strong = vec![0usize; runs.len()];
+        for (run, &label) in runs.iter().zip(&labels) {
+            let pixels = &strength[run.row * width..][run.start..run.end];
+            strong[label] += pixels.iter().filter(|&&pixel| pixel > split).count();
+        }
+        let largest = *strong.iter().max()?;
+        let kept = |label: usize| strong[label] > 0 && strong[label] * LEAST_SHARE >= largest;
+        let runs: Vec<Run> =
+            runs.iter().zip(&labels).filter(|&(_, &label)| kept(label)).map(|(run, _)| *run).collect();
+
+        let (top, bottom) = (runs.first()?.row, runs.last()?.row + 1);
+        let left = runs.iter().map(|run| run.start).min()?;
+        let right = runs.iter().map(|run| run.end).max()?;
+        let region = Region { left, top, width: right - left, height: bottom - top };
+        // A single speck on blank paper is no digit.
+        if region.width.max(region.height) < (height.min(width) / 100).max(3) {
+            return None;
+        }
+        Some(Self { region, pixels: cut(strength, width, &runs, region, split) })
+    }
+}
+
+/// Otsu's threshold for the strengths above `floor`, and the mean of those above the threshold; `None` when there are
+/// none. A single level of ink needs no split: the threshold is then the floor.
+///
+/// Only what is above the noise is split: in a large picture with a thin digit, paper outnumbers ink a thousandfold and
+/// the best split of everything would divide the paper.
+fn otsu(strength: &[u8], floor: u8) -> Option<(u8, u8)> {
+    let mut histogram = [0u64; 256];
+    strength.iter().for_each(|&value| histogram[usize::from(value)] += 1);
+    histogram[..=usize::from(floor)].fill(0);
+    let moments = |levels: std::ops::Range<usize>| {
+        levels.fold((0u64, 0u64), |(count, sum), level| (count + histogram[level], sum + histogram[level] * level as u64))
+    };
+    let (count, sum) = moments(0..256);
+    if count == 0 {
+        return None;
+    }
+    let (mut best, mut split) = (0.0, floor);
+    let (mut below, mut below_sum) = (0, 0);
+    for level in floor..255 {
+        below += histogram[usize::from(level)];
+        below_sum += histogram[usize::from(level)] * u64::from(level);
+        if below == 0 || below == count {
+            continue;
+        }
+        let above = count - below;
+        let distance = (sum - below_sum) as f64 / above as f64 - below_sum as f64 / below as f64;
+        let between = below as f64 * above as f64 * distance * distance;
+        if between > best {
+            (best, split) = (between, level);
+        }
+    }
+    let (count, sum) = moments(usize::from(split) + 1..256);
+    Some((split, (sum / count.max(1)) as u8))
+}
+
+/// The runs of pixels above `weak`, row by row.
+fn runs(strength: &[u8], width: usize, weak: u8) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for (row, line) in strength.chunks_exact(width).enumerate() {
+        let mut at = 0;
+        while let Some(start) = line[at..].iter().position(|&value| value > weak).map(|skipped| at + skipped) {
+            let end = line[start..].iter().position(|&value| value <= weak).map_or(width, |length| start + length);
+            runs.push(Run { row, start, end });
+            at = end;
+        }
+    }
+    runs
+}
+
+/// Labels each run with a run that represents its component (8-connected).
+fn connect(runs: &[Run]) -> Vec<usize> {
+    fn root(parents: &mut [usize], mut at: usize) -> usize {
+        while parents[at] != at {
+            parents[at] = parents[parents[at]];
+            at = parents[at];
+        }
+        at
+    }
+    let mut parents: Vec<usize> = (0..runs.len()).collect();
+    // `above` walks through the previous row's runs alongside the current row's.
+    let mut above = 0;
+    for (index, run) in runs.iter().enumerate() {
+        while above < index && (runs[above].row + 1 < run.row || (runs[above].row + 1 == run.row && runs[above].end < run.start)) {
+            above += 1;
+        }
+        let touching = runs[above..index].iter().take_while(|other| other.row + 1 == run.row && other.start <= run.end);
+        for offset in 0..touching.count() {
+            let (one, other) = (root(&mut parents, index), root(&mut parents, above + offset));
+            parents[one.max(other)] = one.min(other);
+        }
+    }
+    (0..runs.len()).map(|index| root(&mut parents, index)).collect()
+}
+
+/// The strengths of the runs alone, stretched so that a stroke's core is 255. The core is the 80th percentile of the
+/// strong pixels: strokes have soft edges, and noise would decide about a maximum.
+fn cut(strength: &[u8], width: usize, runs: &[Run], region: Region, split: u8) -> Vec<u8> {
+    let line = |run: &Run| &strength[run.row * width..][run.start..run.end];
+    let mut strong: Vec<u8> = runs.iter().flat_map(line).copied().filter(|&pixel| pixel > split).collect();
+    let at = strong.len().saturating_sub(1) * 8 / 10;
+    let core = if strong.is_empty() { 255 } else { u32::from(*strong.select_nth_unstable(at).1) };
+
+    let mut pixels = vec![0; region.width * region.height];
+    for run in runs {
+        let start = (run.row - region.top) * region.width + run.start - region.left;
+        for (pixel, &value) in pixels[start..].iter_mut().zip(line(run)) {
+            *pixel = ((u32::from(value) * 255 + core / 2) / core).min(255) as u8;
+        }
+    }
+    pixels
+}

@@ -1,0 +1,151 @@
+//! What can be wrong with a dataset.
+
+use std::path::PathBuf;
+
+/// Why a dataset cannot be used; each message is one line that names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// The dataset is in none of the places where it was looked for.
+    #[error("{dataset}: not found; looked in {}; put its four IDX files there or name their folder with --data-dir", list(.looked))]
+    Missing {
+        /// The dataset's name.
+        dataset: String,
+        /// The folders that were tried, in order.
+        looked: Vec<PathBuf>,
+    },
+    /// A folder was named that does not hold all four files.
+    #[error("{}: no {file} or {file}.gz in this folder", .folder.display())]
+    NoFile {
+        /// The folder.
+        folder: PathBuf,
+        /// The file's name without `.gz`.
+        file: String,
+    },
+    /// Neither a known name nor a folder.
+    #[error("unknown dataset `{name}`: choose mnist, fashion-mnist or kmnist, or give the path of a folder with IDX files")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {reason}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The compressed data is damaged.
+    #[error("{}: damaged gzip data after {offset} bytes of content: {reason}; fetch the file again", .path.display())]
+    Gzip {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes came out before the damage.
+        offset: u64,
+        /// What the decompressor said.
+        reason: String,
+    },
+    /// The file is not of the wanted IDX kind.
+    #[error("{}: offset 0: expected {expected}, found the bytes {found:02x?}", .path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// The wanted kind in words.
+        expected: &'static str,
+        /// The first bytes, four if there are so many.
+        found: Vec<u8>,
+    },
+    /// A dimension in the header makes no sense.
+    #[error("{}: offset {offset}: {reason}", .path.display())]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// Where in the (uncompressed) file.
+        offset: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The content ends before what the header promises.
+    #[error("{}: truncated at offset {offset}: the header promises {expected} bytes; fetch the file again", .path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Where the (uncompressed) content ends.
+        offset: u64,
+        /// The (uncompressed) size that the header promises.
+        expected: u64,
+    },
+    /// The content goes on after what the header promises.
+    #[error("{}: offset {expected}: more bytes than the header promises", .path.display())]
+    Trailing {
+        /// The file.
+        path: PathBuf,
+        /// The (uncompressed) size that the header promises.
+        expected: u64,
+    },
+    /// Images and labels do not belong together.
+    #[error("{}: {labels} labels, but {} has {images} images", .labels_path.display(), .images_path.display())]
+    CountMismatch {
+        /// The file of labels.
+        labels_path: PathBuf,
+        /// The file of images.
+        images_path: PathBuf,
+        /// Number of labels.
+        labels: usize,
+        /// Number of images.
+        images: usize,
+    },
+    /// Training and test images differ in size.
+    #[error("{}: images of {found:?}, but the training images are {expected:?} [channels, height, width]", .path.display())]
+    SizeMismatch {
+        /// The file of test images.
+        path: PathBuf,
+        /// Its images' shape.
+        found: [usize; 3],
+        /// The training images' shape.
+        expected: [usize; 3],
+    },
+    /// A label beyond the classes.
+    #[error("{}: offset {offset}: label {label}, but there are {classes} classes", .path.display())]
+    Label {
+        /// The file.
+        path: PathBuf,
+        /// Where in the (uncompressed) file.
+        offset: u64,
+        /// The label.
+        label: usize,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// There is nothing to train or test on.
+    #[error("{}: no images in this file", .path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An item vanished while its epoch was running.
+    #[error("{dataset}: item {index} of {len} could not be read during the epoch")]
+    Item {
+        /// The dataset's name.
+        dataset: String,
+        /// The item's index.
+        index: usize,
+        /// The number of items.
+        len: usize,
+    },
+    /// A part of the training set was asked for that cannot be made.
+    #[error("--valid-split: cannot take {wanted} of {len} training images for validation")]
+    Split {
+        /// Images asked for.
+        wanted: usize,
+        /// Images there are.
+        len: usize,
+    },
+    /// The dataset had to be downloaded, and could not be.
+    #[error("{0}")]
+    Download(String),
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}

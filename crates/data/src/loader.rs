@@ -1,0 +1,200 @@
+//! The loader: batches in an order that `(seed, epoch)` decides, made ahead by worker threads.
+//!
+//! Worker `w` of `n` makes the batches `w, w + n, w + 2n, ..` of the epoch and puts them into a queue of its own with
+//! room for two; the reader takes from the queues in turn. So the order never depends on which thread is faster, and
+//! no more than `2 n` batches wait in memory. Batches are plain numbers: tensors are made by the thread that trains,
+//! since a GPU runtime keeps a stream for every thread that touches it.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use burn_dataset::Dataset;
+use crossbeam_channel::{Receiver, bounded};
+
+use crate::{DataError, LabelledImage, Normaliser, Preprocess, order};
+
+/// How many batches a worker makes ahead.
+const AHEAD: usize = 2;
+
+/// A batch as plain numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlainBatch {
+    /// Normalised pixels `[N, C, H, W]`.
+    pub images: Vec<f32>,
+    /// `[N, C, H, W]`.
+    pub shape: [usize; 4],
+    /// Class of each image `[N]`.
+    pub labels: Vec<usize>,
+    /// Each image's index in the dataset `[N]`.
+    pub indices: Vec<usize>,
+}
+
+/// What decides the batches.
+#[derive(Clone, Debug)]
+pub struct LoaderConfig {
+    /// Images in a batch; the last one of an epoch may be shorter.
+    pub batch_size: usize,
+    /// Shuffles each epoch anew, decided by this seed; `None` keeps the dataset's order.
+    pub shuffle: Option<u64>,
+    /// Threads that make batches ahead; 0 makes them on the reader's own thread.
+    pub workers: usize,
+}
+
+/// Makes batches of a dataset.
+#[derive(Clone)]
+pub struct Loader {
+    name: Arc<str>,
+    dataset: Arc<dyn Dataset<LabelledImage>>,
+    normaliser: Arc<Normaliser>,
+    /// `[channels, height, width]` of an image.
+    shape: [usize; 3],
+    config: LoaderConfig,
+}
+
+impl Loader {
+    /// A loader of images that have the network's input size.
+    pub fn new(
+        name: &str,
+        dataset: Arc<dyn Dataset<LabelledImage>>,
+        preprocess: &Preprocess,
+        config: LoaderConfig,
+    ) -> Self {
+        assert!(config.batch_size > 0, "a batch holds at least one image");
+        let shape = [preprocess.channels, preprocess.height, preprocess.width];
+        Self { name: name.into(), dataset, normaliser: Arc::new(Normaliser::new(preprocess)), shape, config }
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.dataset.len()
+    }
+
+    /// Whether there are no images.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Images in a full batch.
+    pub fn batch_size(&self) -> usize {
+        self.config.batch_size
+    }
+
+    /// Number of batches in an epoch, the short last one included.
+    pub fn batches_per_epoch(&self) -> usize {
+        self.len().div_ceil(self.config.batch_size)
+    }
+
+    /// The images `start..end` of the dataset under the same configuration.
+    #[must_use]
+    pub fn slice(&self, start: usize, end: usize) -> Self {
+        let part = burn_dataset::transform::PartialDataset::new(self.dataset.clone(), start, end);
+        Self { dataset: Arc::new(part), ..self.clone() }
+    }
+
+    /// The batches of an epoch (counted from 1) from `first_batch` (counted from 0) on.
+    pub fn epoch(&self, epoch: usize, first_batch: usize) -> Batches {
+        let order = match self.config.shuffle {
+            Some(seed) => order::shuffled(self.len(), seed, epoch as u64),
+            None => (0..self.len() as u32).collect(),
+        };
+        let plan = Arc::new(Plan { loader: self.clone(), order });
+        let end = self.batches_per_epoch();
+        let workers = self.config.workers.min(end.saturating_sub(first_batch));
+        let queues = (0..workers).map(|worker| plan.clone().spawn(first_batch + worker, workers)).collect();
+        Batches { plan, first: first_batch, next: first_batch, end, queues }
+    }
+}
+
+/// One epoch: which image comes when.
+struct Plan {
+    loader: Loader,
+    order: Vec<u32>,
+}
+
+impl Plan {
+    fn batch(&self, batch: usize) -> Result<PlainBatch, DataError> {
+        let Loader { name, dataset, normaliser, shape, config } = &self.loader;
+        let start = batch * config.batch_size;
+        let end = (start + config.batch_size).min(self.order.len());
+        let size = shape.iter().product::<usize>();
+        let mut images = vec![0.; (end - start) * size];
+        let mut labels = Vec::with_capacity(end - start);
+        let mut indices = Vec::with_capacity(end - start);
+        for (&index, out) in self.order[start..end].iter().zip(images.chunks_exact_mut(size)) {
+            let index = index as usize;
+            let item = dataset.get(index).filter(|item| item.pixels.len() == size);
+            let gone = || DataError::Item { dataset: name.to_string(), index, len: dataset.len() };
+            let item = item.ok_or_else(gone)?;
+            normaliser.normalise_into(&item.pixels, out);
+            labels.push(item.label);
+            indices.push(index);
+        }
+        let shape = [end - start, shape[0], shape[1], shape[2]];
+        Ok(PlainBatch { images, shape, labels, indices })
+    }
+
+    /// Starts a worker that makes every `step`-th batch from `first` on.
+    fn spawn(self: Arc<Self>, first: usize, step: usize) -> Queue {
+        let (sender, receiver) = bounded(AHEAD);
+        let thread = std::thread::spawn(move || {
+            for batch in (first..self.loader.batches_per_epoch()).step_by(step) {
+                let made = self.batch(batch);
+                let failed = made.is_err();
+                if sender.send(made).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        Queue { receiver: Some(receiver), thread: Some(thread) }
+    }
+}
+
+/// A worker and what it has made.
+struct Queue {
+    receiver: Option<Receiver<Result<PlainBatch, DataError>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // Closing the queue first wakes a worker that waits for room.
+        self.receiver = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The batches of an epoch, in order. After an error there are no more.
+pub struct Batches {
+    plan: Arc<Plan>,
+    first: usize,
+    next: usize,
+    end: usize,
+    queues: Vec<Queue>,
+}
+
+impl Iterator for Batches {
+    type Item = Result<PlainBatch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.end {
+            return None;
+        }
+        let made = match self.queues.len() {
+            0 => self.plan.batch(self.next),
+            workers => {
+                let queue = &self.queues[(self.next - self.first) % workers];
+                let received = queue.receiver.as_ref().and_then(|receiver| receiver.recv().ok());
+                // A worker ends early only by panicking inside the dataset.
+                received.unwrap_or_else(|| {
+                    let Loader { name, dataset, config, .. } = &self.plan.loader;
+                    let index = self.next * config.batch_size;
+                    Err(DataError::Item { dataset: name.to_string(), index, len: dataset.len() })
+                })
+            }
+        };
+        self.next = if made.is_ok() { self.next + 1 } else { self.end };
+        Some(made)
+    }
+}

@@ -1,0 +1,194 @@
+//! From the bytes of an image file to a [`Picture`].
+//!
+//! The format is read from the content: a file's name is the user's business. The header is checked before anything is
+//! allocated, so a file of fifty bytes that claims to be 60,000 pixels wide costs nothing.
+
+use std::io::Cursor;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+
+use super::Picture;
+
+/// The most pixels that [`Picture::decode`] accepts: 100 megapixels, twice a large camera's.
+pub const MAX_PIXELS: u64 = 100_000_000;
+
+/// The longest side that [`Picture::decode`] accepts, in pixels (JPEG's own limit).
+pub const MAX_SIDE: u32 = 65_535;
+
+/// The most that the decoder may allocate for itself, in bytes. 100 megapixels of RGBA fit.
+const MAX_ALLOCATION: u64 = 512 << 20;
+
+/// Why bytes could not become a [`Picture`]. Each message is one line and names no file: the caller knows it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// There are no bytes.
+    #[error("the image is empty (0 bytes)")]
+    Empty,
+    /// The content is none of the supported formats.
+    #[error("not a PNG, JPEG, BMP, WebP or GIF image")]
+    UnknownFormat,
+    /// The header promises more than [`MAX_PIXELS`] or [`MAX_SIDE`], or more memory than the decoder may use.
+    #[error(
+        "the image is too large: {width}x{height} pixels (at most {} megapixels and {MAX_SIDE} a side)",
+        MAX_PIXELS / 1_000_000
+    )]
+    TooLarge {
+        /// Columns that the header promises.
+        width: u32,
+        /// Rows that the header promises.
+        height: u32,
+    },
+    /// The file ends early or contradicts itself.
+    #[error("damaged {format} image: {reason}")]
+    Damaged {
+        /// The format, such as "PNG".
+        format: &'static str,
+        /// The decoder's reason, on one line.
+        reason: String,
+    },
+    /// A valid file that uses a rare feature which the decoder does not know.
+    #[error("this {format} image cannot be read: {reason}")]
+    Unsupported {
+        /// The format, such as "PNG".
+        format: &'static str,
+        /// The decoder's reason, on one line.
+        reason: String,
+    },
+}
+
+impl Picture {
+    /// Decodes a PNG, JPEG, BMP, WebP or GIF file (of an animation: the first frame).
+    ///
+    /// Grey files give 1 channel, all others 3. An EXIF orientation is applied. Transparent pixels are composited over
+    /// white, so black ink on a transparent page is black on white. 16-bit values are rounded to 8.
+    ///
+    /// # Errors
+    /// See [`DecodeError`]. A JPEG that was cut short is damaged, not half grey.
+    pub fn decode(bytes: &[u8]) -> Result<Picture, DecodeError> {
+        if bytes.is_empty() {
+            return Err(DecodeError::Empty);
+        }
+        let (format, name) = recognise(bytes).ok_or(DecodeError::UnknownFormat)?;
+
+        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+        let mut limits = Limits::no_limits();
+        limits.max_alloc = Some(MAX_ALLOCATION);
+        reader.limits(limits);
+        let mut decoder = reader.into_decoder().map_err(|error| explain(error, name, (0, 0)))?;
+
+        let size @ (width, height) = decoder.dimensions();
+        if u64::from(width) * u64::from(height) > MAX_PIXELS || width.max(height) > MAX_SIDE {
+            return Err(DecodeError::TooLarge { width, height });
+        }
+        if width == 0 || height == 0 {
+            return Err(damaged(name, "it has no pixels"));
+        }
+        if format == ImageFormat::Jpeg && !jpeg_is_complete(bytes) {
+            return Err(damaged(name, "the file ends before the image does"));
+        }
+
+        // A broken EXIF block is no reason to refuse a good image.
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let mut image = DynamicImage::from_decoder(decoder).map_err(|error| explain(error, name, size))?;
+        image.apply_orientation(orientation);
+        Ok(planar(image))
+    }
+}
+
+/// The format by its signature.
+fn recognise(bytes: &[u8]) -> Option<(ImageFormat, &'static str)> {
+    let format = image::guess_format(bytes).ok()?;
+    let name = match format {
+        ImageFormat::Png => "PNG",
+        ImageFormat::Jpeg => "JPEG",
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::WebP => "WebP",
+        ImageFormat::Gif => "GIF",
+        _ => return None,
+    };
+    Some((format, name))
+}
+
+/// Whether the JPEG's end marker follows its first scan.
+///
+/// The decoder fills what is missing with grey and reports success; a classifier would answer nonsense. Inside a scan
+/// the byte 0xFF is always escaped, so the two bytes of the marker can only be the marker. The search starts at the
+/// scan because a thumbnail in the header has an end marker of its own.
+fn jpeg_is_complete(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xDA;
+    let mut at = 2;
+    while let Some(&[0xFF, marker, high, low]) = bytes.get(at..at + 4).and_then(|part| part.first_chunk::<4>()) {
+        if marker == 0xFF {
+            at += 1; // a fill byte
+            continue;
+        }
+        if marker == START_OF_SCAN {
+            return bytes[at..].windows(2).any(|pair| pair == [0xFF, 0xD9]);
+        }
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+    }
+    // Not laid out as expected: the decoder's judgement stands.
+    true
+}
+
+fn damaged(format: &'static str, reason: &str) -> DecodeError {
+    DecodeError::Damaged { format, reason: reason.to_owned() }
+}
+
+/// The decoder's error as ours; `size` is (width, height) where known.
+fn explain(error: ImageError, format: &'static str, (width, height): (u32, u32)) -> DecodeError {
+    let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match error {
+        ImageError::Limits(_) if width > 0 => DecodeError::TooLarge { width, height },
+        ImageError::Unsupported(error) => DecodeError::Unsupported { format, reason: one_line(error.to_string()) },
+        ImageError::Decoding(error) => {
+            // The outer text only repeats the format's name.
+            let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            DecodeError::Damaged { format, reason: one_line(reason) }
+        }
+        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            damaged(format, "the file ends before the image does")
+        }
+        other => DecodeError::Damaged { format, reason: one_line(other.to_string()) },
+    }
+}
+
+/// Interleaved pixels of any depth to 8-bit planes, transparency over white.
+fn planar(image: DynamicImage) -> Picture {
+    let (height, width) = (image.height() as usize, image.width() as usize);
+    let color = image.color();
+    let pixels = match (color.has_color(), color.has_alpha()) {
+        (false, false) => image.into_luma8().into_raw(),
+        (false, true) => over_white::<1, 2>(image.into_luma_alpha8().as_raw()),
+        (true, false) => split::<3>(image.into_rgb8().as_raw()),
+        (true, true) => over_white::<3, 4>(image.into_rgba8().as_raw()),
+    };
+    Picture { channels: if color.has_color() { 3 } else { 1 }, height, width, pixels }
+}
+
+/// `[H, W, C]` to `[C, H, W]`.
+fn split<const C: usize>(interleaved: &[u8]) -> Vec<u8> {
+    let (pixels, _) = interleaved.as_chunks::<C>();
+    let mut planes = vec![0; C * pixels.len()];
+    for (channel, plane) in planes.chunks_exact_mut(pixels.len().max(1)).enumerate() {
+        for (value, pixel) in plane.iter_mut().zip(pixels) {
+            *value = pixel[channel];
+        }
+    }
+    planes
+}
+
+/// `[H, W, C + alpha]` to `[C, H, W]` over a white page; `A` is C + 1.
+fn over_white<const C: usize, const A: usize>(interleaved: &[u8]) -> Vec<u8> {
+    let (pixels, _) = interleaved.as_chunks::<A>();
+    let mut planes = vec![0; C * pixels.len()];
+    for (channel, plane) in planes.chunks_exact_mut(pixels.len().max(1)).enumerate() {
+        for (value, pixel) in plane.iter_mut().zip(pixels) {
+            let alpha = u32::from(pixel[C]);
+            let sum = u32::from(pixel[channel]) * alpha + 255 * (255 - alpha);
+            *value = ((sum + 127) / 255) as u8;
+        }
+    }
+    planes
+}

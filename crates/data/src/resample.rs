@@ -1,0 +1,204 @@
+//! Resizing one plane of bytes, with Pillow's antialiasing and Pillow's rounding.
+//!
+//! Trained weights expect pictures that were shrunk the way torchvision shrinks them, and torchvision calls Pillow. Its
+//! method: every output pixel is a weighted mean of the input pixels under a filter that widens with the scale when
+//! shrinking (so no input pixel is skipped) and never narrows when enlarging. The two axes are done one after the
+//! other, columns first, each rounded to a byte. Weights are integers with 22 fraction bits.
+//!
+//! Source of the method: Pillow's documentation and the behaviour of its `Image.resize`; the golden files in
+//! `tests/pictures` come from Pillow itself.
+
+use serde::{Deserialize, Serialize};
+
+/// How resizing weighs the pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Filter {
+    /// A triangle two pixels wide. torchvision's default.
+    Bilinear,
+    /// Keys' cubic with a = -0.5, four pixels wide.
+    Bicubic,
+    /// The pixel under the output pixel's centre; no antialiasing.
+    Nearest,
+}
+
+/// One axis of a resize: the axis becomes `full` pixels long and the pixels `start .. start + length` of it are computed.
+///
+/// Cropping after a resize thus costs nothing for what is cut away, whatever the picture's shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Length of the whole resized axis, in pixels, at least 1.
+    pub full: usize,
+    /// First pixel that is kept.
+    pub start: usize,
+    /// Number of pixels that are kept; `start + length <= full`.
+    pub length: usize,
+}
+
+impl Span {
+    /// The whole axis, `length` pixels long.
+    pub fn whole(length: usize) -> Self {
+        Self { full: length, start: 0, length }
+    }
+}
+
+/// Fraction bits of a weight: 32, less 8 for the pixel and 2 for sign and overshoot.
+const PRECISION: u32 = 32 - 8 - 2;
+
+/// Resizes a plane of `height` x `width` bytes and returns `rows.length` x `columns.length` bytes.
+///
+/// # Panics
+/// When `plane` is empty or not `height * width` long.
+pub fn resample(plane: &[u8], height: usize, width: usize, rows: Span, columns: Span, filter: Filter) -> Vec<u8> {
+    assert_eq!(plane.len(), height * width, "a plane of {height} x {width} bytes");
+    if filter == Filter::Nearest {
+        return pick(plane, width, &nearest(height, rows), &nearest(width, columns));
+    }
+    let taps = |input: usize, span: Span| match filter {
+        Filter::Bicubic => Taps::new(input, span, 2.0, cubic),
+        _ => Taps::new(input, span, 1.0, triangle),
+    };
+    separable(plane, width, &taps(height, rows), &taps(width, columns))
+}
+
+/// Shrinks a plane to `rows` x `columns` bytes, each the mean of the rectangle that it covers, partly covered pixels
+/// counting by their share. Integer factors undo an enlargement exactly, which the digit reader relies on.
+pub(crate) fn shrink(plane: &[u8], height: usize, width: usize, rows: usize, columns: usize) -> Vec<u8> {
+    assert_eq!(plane.len(), height * width, "a plane of {height} x {width} bytes");
+    separable(plane, width, &Taps::area(height, rows), &Taps::area(width, columns))
+}
+
+fn triangle(x: f64) -> f64 {
+    (1.0 - x.abs()).max(0.0)
+}
+
+fn cubic(x: f64) -> f64 {
+    const A: f64 = -0.5;
+    let x = x.abs();
+    if x < 1.0 {
+        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
+    } else if x < 2.0 {
+        (((x - 5.0) * x + 8.0) * x - 4.0) * A
+    } else {
+        0.0
+    }
+}
+
+/// Which input pixels, with which weights, make each output pixel of one axis.
+struct Taps {
+    /// Per output pixel: its first input pixel, and where its weights are.
+    outputs: Vec<(usize, std::ops::Range<usize>)>,
+    weights: Vec<i32>,
+}
+
+impl Taps {
+    /// Weights of a filter that is `radius` pixels wide to either side at scale 1.
+    fn new(input: usize, span: Span, radius: f64, filter: fn(f64) -> f64) -> Self {
+        let scale = input as f64 / span.full as f64;
+        let widening = scale.max(1.0);
+        let support = radius * widening;
+        let mut taps = Self { outputs: Vec::with_capacity(span.length), weights: Vec::new() };
+        let mut exact = Vec::new();
+        for output in span.start..span.start + span.length {
+            let center = (output as f64 + 0.5) * scale;
+            // `as usize` stops at zero below, which is the clamp that is wanted.
+            let first = (center - support + 0.5) as usize;
+            let last = ((center + support + 0.5) as usize).min(input);
+            exact.clear();
+            exact.extend((first..last).map(|x| filter((x as f64 - center + 0.5) / widening)));
+            taps.push(first, &exact);
+        }
+        taps
+    }
+
+    /// Weights by covered length; `output <= input`.
+    fn area(input: usize, output: usize) -> Self {
+        let scale = input as f64 / output as f64;
+        let mut taps = Self { outputs: Vec::with_capacity(output), weights: Vec::new() };
+        let mut exact = Vec::new();
+        for x in 0..output {
+            let (from, to) = (x as f64 * scale, (x + 1) as f64 * scale);
+            let (first, last) = (from as usize, (to.ceil() as usize).min(input));
+            exact.clear();
+            exact.extend((first..last).map(|x| (to.min((x + 1) as f64) - from.max(x as f64)).max(0.0)));
+            taps.push(first, &exact);
+        }
+        taps
+    }
+
+    /// Adds one output pixel; the weights are scaled to the sum 1 and rounded to integers.
+    fn push(&mut self, first: usize, exact: &[f64]) {
+        let sum: f64 = exact.iter().sum();
+        let sum = if sum == 0.0 { 1.0 } else { sum };
+        let start = self.weights.len();
+        self.weights.extend(exact.iter().map(|weight| (weight / sum * f64::from(1 << PRECISION)).round() as i32));
+        self.outputs.push((first, start..self.weights.len()));
+    }
+
+    /// The input pixels that are used at all.
+    fn used(&self) -> std::ops::Range<usize> {
+        let first = self.outputs.iter().map(|(first, _)| *first).min().unwrap_or(0);
+        let last = self.outputs.iter().map(|(first, weights)| first + weights.len()).max().unwrap_or(0);
+        first..last
+    }
+}
+
+/// A sum of weighted bytes, started at one half, as a byte.
+fn to_byte(sum: i32) -> u8 {
+    (sum >> PRECISION).clamp(0, 255) as u8
+}
+
+/// Columns, then rows. The sums cannot overflow: absolute weights add up to less than 1.5, bytes to 255, which leaves
+/// half of the range. Wrapping operations keep the checks of a debug build out of the inner loops.
+fn separable(plane: &[u8], width: usize, rows: &Taps, columns: &Taps) -> Vec<u8> {
+    const HALF: i32 = 1 << (PRECISION - 1);
+    let used = rows.used();
+    let narrow = columns.outputs.len();
+    let mut middle = Vec::with_capacity(used.len() * narrow);
+    for row in plane.chunks_exact(width).take(used.end).skip(used.start) {
+        middle.extend(columns.outputs.iter().map(|(first, range)| {
+            let weights = &columns.weights[range.clone()];
+            let pixels = &row[*first..first + weights.len()];
+            let products = pixels.iter().zip(weights).map(|(&pixel, &weight)| i32::from(pixel).wrapping_mul(weight));
+            to_byte(products.fold(HALF, i32::wrapping_add))
+        }));
+    }
+
+    let mut output = Vec::with_capacity(rows.outputs.len() * narrow);
+    let mut sums = vec![0i32; narrow];
+    for (first, range) in &rows.outputs {
+        sums.fill(HALF);
+        let inputs = middle.chunks_exact(narrow).skip(first - used.start);
+        for (row, &weight) in inputs.zip(&rows.weights[range.clone()]) {
+            for (sum, &pixel) in sums.iter_mut().zip(row) {
+                *sum = sum.wrapping_add(i32::from(pixel).wrapping_mul(weight));
+            }
+        }
+        output.extend(sums.iter().map(|&sum| to_byte(sum)));
+    }
+    output
+}
+
+/// The input pixel under each output pixel. The position is advanced by addition because Pillow does so: where a centre
+/// falls on the edge between two pixels, rounding decides, and ours must decide alike.
+fn nearest(input: usize, span: Span) -> Vec<usize> {
+    let scale = input as f64 / span.full as f64;
+    let mut position = scale * 0.5;
+    let mut picked = Vec::with_capacity(span.length);
+    for output in 0..span.start + span.length {
+        if output >= span.start {
+            picked.push((position as usize).min(input - 1));
+        }
+        position += scale;
+    }
+    picked
+}
+
+fn pick(plane: &[u8], width: usize, rows: &[usize], columns: &[usize]) -> Vec<u8> {
+    let mut output = Vec::with_capacity(rows.len() * columns.len());
+    for &row in rows {
+        let row = &plane[row * width..][..width];
+        output.extend(columns.iter().map(|&column| row[column]));
+    }
+    output
+}
