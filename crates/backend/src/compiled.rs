@@ -5,6 +5,9 @@ use crate::operations::Backend;
 /// A backend that records operations for gradients.
 pub type Training<B> = burn_autodiff::Autodiff<B>;
 
+/// The backend that others are compared with, and on which random weights are made: the CPU, always compiled in.
+pub type Reference = NdArray;
+
 pub(crate) type NdArray = burn_ndarray::NdArray<f32, i64, i8>;
 pub(crate) type Flex = burn_flex::Flex;
 

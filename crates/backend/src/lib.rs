@@ -18,7 +18,7 @@ mod target;
 mod tensors;
 mod threads;
 
-pub use compiled::Training;
+pub use compiled::{Reference, Training};
 pub use operations::{Backend, ConvBlock, ConvBlockGradients, Needs, Pool, SavedConvBlock, TrainedConvBlock};
 pub use shapes::{ShapeError, conv2d_output, pool2d_output};
 pub use target::{Adapter, BackendName, DeviceChoice, Program, Target, TargetError};

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
-use crate::loader::{Batches, Loader, PlainBatch};
 use crate::DataError;
+use crate::loader::{Batches, Loader, PlainBatch};
 
 /// A batch on a device.
 #[derive(Clone, Debug)]

@@ -74,8 +74,8 @@ pub struct Digit {
 
 /// Finds the digit in a picture and brings it to MNIST's form on `height` x `width` pixels.
 ///
-/// `known` says what the ink looks like; without it the picture's border decides what is ground, and whatever stands out
-/// from it is ink.
+/// `known` says what the ink looks like; without it the picture's border decides what is ground, and whatever stands
+/// out from it is ink.
 ///
 /// # Panics
 /// When the picture is not [consistent](Picture::is_consistent).
@@ -218,8 +218,8 @@ fn place(strokes: &Strokes, height: usize, width: usize) -> Vec<u8> {
 /// Scales brightness so that a stroke's core reaches 255. Strokes thinner than an output pixel come out grey and would
 /// look like nothing that MNIST has.
 ///
-/// The core is the 90th percentile of what is brighter than a quarter of the maximum: crossings are brighter than lines,
-/// and one of them must not decide.
+/// The core is the 90th percentile of what is brighter than a quarter of the maximum: crossings are brighter than
+/// lines, and one of them must not decide.
 fn stretch(pixels: &mut [u8]) {
     let brightest = pixels.iter().copied().max().unwrap_or(0);
     let mut ink: Vec<u8> = pixels.iter().copied().filter(|&pixel| pixel > brightest / 4).collect();

@@ -22,7 +22,9 @@ pub enum DataError {
         file: String,
     },
     /// Neither a known name nor a folder.
-    #[error("unknown dataset `{name}`: choose mnist, fashion-mnist or kmnist, or give the path of a folder with IDX files")]
+    #[error(
+        "unknown dataset `{name}`: choose mnist, fashion-mnist or kmnist, or give the path of a folder with IDX files"
+    )]
     Unknown {
         /// What was asked for.
         name: String,

@@ -8,10 +8,8 @@
 //! Knows no networks. Picture files are decoded with the feature `images`; datasets are fetched with `download`.
 
 mod burn_loader;
-mod cache;
 pub mod digit;
-// #[cfg(feature = "download")]
-// pub mod download;
+pub mod download;
 mod error;
 pub mod idx;
 mod images;
@@ -23,7 +21,7 @@ pub mod preprocess;
 mod resample;
 
 pub use burn_loader::{Batch, BurnLoader, Cursor};
-pub use cache::cache_dir;
+pub use download::cache_dir;
 pub use error::DataError;
 pub use images::{ImageSet, LabelledImage};
 pub use loader::{Batches, Loader, LoaderConfig, PlainBatch};

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::preprocess::{Polarity, Resize, ResizeMode};
-use crate::resample::Filter;
+use crate::preprocess::{Filter, Polarity, Resize, ResizeMode};
 use crate::{DataError, ImageSet, Preprocess, idx};
 
 /// A dataset ready for training and testing.
@@ -24,7 +23,7 @@ pub struct Splits {
 /// Where a dataset may come from.
 #[derive(Clone, Debug, Default)]
 pub struct Source {
-    /// The only folder to look in, if given.
+    /// The first folder to look in, and the one to download to, if given.
     pub data_dir: Option<PathBuf>,
     /// Opens no socket.
     pub offline: bool,
@@ -43,8 +42,8 @@ const NAMED: [(&str, [&str; 10]); 3] = [("mnist", DIGITS), ("fashion-mnist", CLO
 impl Splits {
     /// Loads a dataset by name (`mnist`, `fashion-mnist`, `kmnist`), or from a folder of IDX files by its path.
     ///
-    /// A name is looked for in `data_dir` alone if that is given, else in `assets/<name>` from the current folder
-    /// upward, then in the user's cache folder, to which it is downloaded unless `offline`.
+    /// A name is looked for in `data_dir` if given, then in `assets/<name>` from the current folder upward, then in the
+    /// user's cache folder. Found nowhere, it is downloaded to `data_dir` or else the cache folder, unless `offline`.
     ///
     /// # Errors
     /// If it is not there, or a file is damaged.
@@ -56,11 +55,7 @@ impl Splits {
             }
             return Self::from_folder(folder, folder_name(folder), None);
         };
-        let folder = match &source.data_dir {
-            Some(folder) => folder.clone(),
-            None => locate(name, source.offline)?,
-        };
-        Self::from_folder(&folder, name.to_owned(), Some(&classes))
+        Self::from_folder(&locate(name, source)?, name.to_owned(), Some(&classes))
     }
 
     fn from_folder(folder: &Path, name: String, class_names: Option<&[&str]>) -> Result<Self, DataError> {
@@ -109,33 +104,38 @@ fn folder_name(folder: &Path) -> String {
     full.file_name().map_or_else(|| "folder".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Finds a named dataset's folder.
-fn locate(name: &'static str, offline: bool) -> Result<PathBuf, DataError> {
-    let mut looked = Vec::new();
+/// Finds a named dataset's folder, or fetches it into the last place where it was looked for.
+fn locate(name: &'static str, source: &Source) -> Result<PathBuf, DataError> {
     let here = std::env::current_dir().unwrap_or_default();
-    for folder in here.ancestors() {
-        let candidate = folder.join("assets").join(name);
-        if is_complete(&candidate) {
-            return Ok(candidate);
-        }
-        if folder == here {
-            looked.push(candidate);
-        }
-    }
+    let assets = || here.ancestors().map(|folder| folder.join("assets").join(name));
     let cached = crate::cache_dir().map(|cache| cache.join(name));
-    if let Some(cached) = &cached {
-        if is_complete(cached) {
-            return Ok(cached.clone());
-        }
-        looked.push(cached.clone());
+    let places = source.data_dir.clone().into_iter().chain(assets()).chain(cached.clone());
+    if let Some(found) = places.into_iter().find(|folder| is_complete(folder)) {
+        return Ok(found);
     }
-    fetch(name, cached, offline, looked)
+    let nearest = assets().next();
+    let looked = source.data_dir.clone().into_iter().chain(nearest).chain(cached.clone()).collect();
+    match source.data_dir.clone().or(cached) {
+        Some(folder) if !source.offline && cfg!(feature = "download") => fetch(name, folder),
+        _ => Err(DataError::Missing { dataset: name.to_owned(), looked }),
+    }
 }
 
 fn is_complete(folder: &Path) -> bool {
     TRAIN.iter().chain(&TEST).all(|file| idx::find(folder, file).is_ok())
 }
 
-fn fetch(name: &str, _folder: Option<PathBuf>, _offline: bool, looked: Vec<PathBuf>) -> Result<PathBuf, DataError> {
-    Err(DataError::Missing { dataset: name.to_owned(), looked })
+#[cfg(feature = "download")]
+fn fetch(name: &str, folder: PathBuf) -> Result<PathBuf, DataError> {
+    use crate::download::{FetchOptions, fetch, files};
+    let options = FetchOptions { progress: true, ..FetchOptions::default() };
+    for file in files(name).unwrap_or_default() {
+        fetch(file, &folder, options).map_err(|error| DataError::Download(error.to_string()))?;
+    }
+    Ok(folder)
+}
+
+#[cfg(not(feature = "download"))]
+fn fetch(_name: &str, folder: PathBuf) -> Result<PathBuf, DataError> {
+    Ok(folder)
 }

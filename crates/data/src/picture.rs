@@ -10,6 +10,8 @@ use std::borrow::Cow;
 #[cfg(feature = "images")]
 mod decode;
 #[cfg(feature = "images")]
+mod integrity;
+#[cfg(feature = "images")]
 pub use decode::{DecodeError, MAX_PIXELS, MAX_SIDE};
 
 /// An image of `channels` (1 or 3) planes of `height` rows of `width` bytes.
@@ -51,8 +53,8 @@ impl Picture {
         &self.pixels[channel * size..][..size]
     }
 
-    /// The grey version: ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B, with the 16-bit integer weights and the rounding of
-    /// Pillow's mode "L", so that both give the same bytes.
+    /// The grey version: ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B, with the 16-bit integer weights and the rounding
+    /// of Pillow's mode "L", so that both give the same bytes.
     pub fn to_gray(&self) -> Cow<'_, Picture> {
         if self.channels == 1 {
             return Cow::Borrowed(self);

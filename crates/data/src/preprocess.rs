@@ -13,7 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::digit::{self, Ink, Region};
 use crate::picture::Picture;
-use crate::resample::{Filter, Span, resample};
+pub use crate::resample::Filter;
+use crate::resample::{Span, resample};
+
+mod normaliser;
+mod validate;
+
+pub use normaliser::Normaliser;
+pub use validate::PreprocessError;
 
 /// The largest `height`, `width` and `resize_to`, in pixels.
 pub const MAX_SIDE: usize = 4096;
@@ -65,8 +72,8 @@ pub enum ResizeMode {
     Crop,
     /// Keeps everything, loses the shape.
     Squash,
-    /// Keeps everything and the shape, adds bars: the longer side fits. The bars are black where ink is light, otherwise
-    /// of the mean colour, which is zero after normalisation.
+    /// Keeps everything and the shape, adds bars: the longer side fits. The bars are black where ink is light,
+    /// otherwise of the mean colour, which is zero after normalisation.
     Pad,
 }
 
@@ -80,53 +87,6 @@ pub enum Polarity {
     InkIsLight,
     /// Dark ink on light paper is recognised and turned over, so that the network always sees light ink.
     Auto,
-}
-
-/// Why a [`Preprocess`] cannot be used.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum PreprocessError {
-    /// Neither grey nor RGB.
-    #[error("preprocess: channels is {0}, expected 1 or 3")]
-    Channels(usize),
-    /// A size out of range.
-    #[error("preprocess: {field} is {value}, expected 1 to {MAX_SIDE}")]
-    Size {
-        /// "height", "width" or "resize_to".
-        field: &'static str,
-        /// What it is.
-        value: usize,
-    },
-    /// `mean` or `std` with the wrong number of values.
-    #[error("preprocess: {field} has {found} values, expected one for each of {channels} channels")]
-    Length {
-        /// "mean" or "std".
-        field: &'static str,
-        /// Values that are there.
-        found: usize,
-        /// Values that are needed.
-        channels: usize,
-    },
-    /// A mean that is not finite, or a std that is not finite and positive.
-    #[error("preprocess: {field}[{index}] is {value}, expected a finite number{}", if *field == "std" { " above 0" } else { "" })]
-    Value {
-        /// "mean" or "std".
-        field: &'static str,
-        /// The channel.
-        index: usize,
-        /// What it is.
-        value: f32,
-    },
-    /// `resize_to` with a mode that does not use it.
-    #[error("preprocess: resize_to only goes with the mode crop")]
-    ResizeToWithoutCrop,
-    /// A shorter side that does not cover the crop.
-    #[error("preprocess: resize_to is {resize_to}, less than the crop of {crop} pixels")]
-    ResizeToTooSmall {
-        /// What it is.
-        resize_to: usize,
-        /// The longer side of the crop.
-        crop: usize,
-    },
 }
 
 /// What [`Preprocess::pixels`] made of a picture.
@@ -154,41 +114,6 @@ impl Preprocess {
             std: vec![0.3081],
             width: 28,
         }
-    }
-
-    /// Checks what the types cannot: call it on anything that was read from a file.
-    ///
-    /// # Errors
-    /// The first field that is out of range.
-    pub fn validate(&self) -> Result<(), PreprocessError> {
-        if !matches!(self.channels, 1 | 3) {
-            return Err(PreprocessError::Channels(self.channels));
-        }
-        let sides = [("height", Some(self.height)), ("width", Some(self.width)), ("resize_to", self.resize.resize_to)];
-        for (field, value) in sides {
-            if let Some(value) = value.filter(|value| !(1..=MAX_SIDE).contains(value)) {
-                return Err(PreprocessError::Size { field, value });
-            }
-        }
-        if let Some(resize_to) = self.resize.resize_to {
-            let crop = self.height.max(self.width);
-            if self.resize.mode != ResizeMode::Crop {
-                return Err(PreprocessError::ResizeToWithoutCrop);
-            }
-            if resize_to < crop {
-                return Err(PreprocessError::ResizeToTooSmall { resize_to, crop });
-            }
-        }
-        for (field, values) in [("mean", &self.mean), ("std", &self.std)] {
-            if values.len() != self.channels {
-                return Err(PreprocessError::Length { field, found: values.len(), channels: self.channels });
-            }
-            let wrong = |value: f32| !value.is_finite() || (field == "std" && value <= 0.0);
-            if let Some(index) = values.iter().position(|&value| wrong(value)) {
-                return Err(PreprocessError::Value { field, index, value: values[index] });
-            }
-        }
-        Ok(())
     }
 
     /// Fits a picture: `[C, H, W]` bytes, ready to be augmented or normalised.
@@ -318,39 +243,4 @@ impl Preprocess {
 fn centered(full: usize, crop: usize) -> usize {
     let rest = full - crop;
     rest / 2 + usize::from(rest % 4 == 3)
-}
-
-/// The table that turns bytes into a network's numbers: torchvision's `ToTensor` (x / 255 in f32) and `Normalize`
-/// (minus mean, then divided by std, each rounded to f32), computed once for the 256 values of each channel.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Normaliser {
-    /// Values of one channel of one image.
-    plane: usize,
-    tables: Vec<[f32; 256]>,
-}
-
-impl Normaliser {
-    /// The tables of a [valid](Preprocess::validate) description.
-    pub fn new(preprocess: &Preprocess) -> Self {
-        let table = |(mean, std): (&f32, &f32)| std::array::from_fn(|x| (x as f32 / 255.0 - mean) / std);
-        Self {
-            plane: preprocess.height * preprocess.width,
-            tables: preprocess.mean.iter().zip(&preprocess.std).map(table).collect(),
-        }
-    }
-
-    /// Writes the normalised values of `[C, H, W]` or `[N, C, H, W]` bytes.
-    ///
-    /// # Panics
-    /// When `pixels` and `out` differ in length, or are not whole images.
-    pub fn normalise_into(&self, pixels: &[u8], out: &mut [f32]) {
-        assert_eq!(pixels.len(), out.len(), "as many numbers as bytes");
-        assert_eq!(pixels.len() % (self.plane * self.tables.len()), 0, "whole images");
-        let planes = pixels.chunks_exact(self.plane).zip(out.chunks_exact_mut(self.plane));
-        for ((pixels, out), table) in planes.zip(self.tables.iter().cycle()) {
-            for (out, &pixel) in out.iter_mut().zip(pixels) {
-                *out = table[usize::from(pixel)];
-            }
-        }
-    }
 }

@@ -22,7 +22,7 @@ pub enum Filter {
     Nearest,
 }
 
-/// One axis of a resize: the axis becomes `full` pixels long and the pixels `start .. start + length` of it are computed.
+/// One axis of a resize: the axis becomes `full` pixels long, and its pixels `start .. start + length` are computed.
 ///
 /// Cropping after a resize thus costs nothing for what is cut away, whatever the picture's shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,4 +201,31 @@ fn pick(plane: &[u8], width: usize, rows: &[usize], columns: &[usize]) -> Vec<u8
         output.extend(columns.iter().map(|&column| row[column]));
     }
     output
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_resize_is_a_part_of_the_whole() {
+        let plane: Vec<u8> = (0..37 * 53).map(|at| (at * at % 251) as u8).collect();
+        for filter in [Filter::Bilinear, Filter::Bicubic, Filter::Nearest] {
+            let whole = resample(&plane, 37, 53, Span::whole(30), Span::whole(70), filter);
+            let rows = Span { full: 30, start: 11, length: 8 };
+            let columns = Span { full: 70, start: 40, length: 30 };
+            let part = resample(&plane, 37, 53, rows, columns, filter);
+            let expected: Vec<u8> = (11..19).flat_map(|y| whole[y * 70 + 40..][..30].to_vec()).collect();
+            assert_eq!(part, expected, "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn shrinking_undoes_an_enlargement_and_shares_pixels_between_neighbours() {
+        let small: Vec<u8> = (0..5 * 7).map(|at| (at * 37 % 256) as u8).collect();
+        let large: Vec<u8> = (0..15 * 21).map(|at| small[at / 21 / 3 * 7 + at % 21 / 3]).collect();
+        assert_eq!(shrink(&large, 15, 21, 5, 7), small);
+        // 3 pixels to 2: each takes one whole and half of the middle one.
+        assert_eq!(shrink(&[0, 90, 240], 1, 3, 1, 2), [30, 190]);
+    }
 }

@@ -74,7 +74,11 @@ fn damage_is_found_and_located() {
         ("short", good[..20].to_vec(), "truncated at offset 20: the header promises 24 bytes"),
         ("long", [&good[..], &[0]].concat(), "offset 24: more bytes than the header promises"),
         ("flat", images_file(2, 0, 2, &[]), "offset 8: an image height of 0"),
-        ("huge", images_file(u32::MAX, 4096, 4096, &[1; 99]), "truncated at offset 115: the header promises 72057594021150736"),
+        (
+            "huge",
+            images_file(u32::MAX, 4096, 4096, &[1; 99]),
+            "truncated at offset 115: the header promises 72057594021150736",
+        ),
         ("cut.gz", compressed[..compressed.len() / 2].to_vec(), "damaged gzip data after"),
         ("sum.gz", bad_checksum, "damaged gzip data after 39216 bytes of content"),
     ];

@@ -53,7 +53,7 @@ impl Background {
 
     /// The least strength that is not noise, in grey levels.
     pub(super) fn floor(&self) -> u8 {
-        (NOISE_FACTOR * self.noise).max(LEAST_CONTRAST).min(255.0) as u8
+        (NOISE_FACTOR * self.noise).clamp(LEAST_CONTRAST, 255.0) as u8
     }
 
     /// What stands out from the paper: whichever side adds up to more. `None` when nothing does.
@@ -68,7 +68,7 @@ impl Background {
             });
             balance += f64::from(outliers.sum::<f32>());
         }
-        (balance != 0.0).then(|| if balance > 0.0 { Ink::Light } else { Ink::Dark })
+        (balance != 0.0).then_some(if balance > 0.0 { Ink::Light } else { Ink::Dark })
     }
 
     /// How far each pixel stands out from the paper towards the ink, in grey levels; 0 is paper.
@@ -83,7 +83,8 @@ impl Background {
             // A cast from float saturates: what is on the other side of the paper becomes 0.
             match ink {
                 Ink::Light => {
-                    strength.extend(row.iter().enumerate().map(|(x, &pixel)| (f32::from(pixel) - paper(x) + 0.5) as u8));
+                    strength
+                        .extend(row.iter().enumerate().map(|(x, &pixel)| (f32::from(pixel) - paper(x) + 0.5) as u8));
                 }
                 Ink::Dark => strength.extend(row.iter().enumerate().map(|(x, &pixel)| {
                     let paper = paper(x).max(1.0);

@@ -8,6 +8,9 @@ use super::Region;
 /// A stroke counts when it has at least this share of the largest stroke's strong pixels.
 const LEAST_SHARE: usize = 33;
 
+/// The longer side of the smallest shape that can be a digit, in pixels; in large pictures a hundredth of their side.
+const LEAST_SIDE: usize = 3;
+
 /// The ink of a digit, cut out.
 #[derive(Clone, Debug)]
 pub(super) struct Strokes {
@@ -38,21 +41,29 @@ impl Strokes {
             let pixels = &strength[run.row * width..][run.start..run.end];
             strong[label] += pixels.iter().filter(|&&pixel| pixel > split).count();
         }
-        let largest = *strong.iter().max()?;
-        let kept = |label: usize| strong[label] > 0 && strong[label] * LEAST_SHARE >= largest;
-        let runs: Vec<Run> =
-            runs.iter().zip(&labels).filter(|&(_, &label)| kept(label)).map(|(run, _)| *run).collect();
-
-        let (top, bottom) = (runs.first()?.row, runs.last()?.row + 1);
-        let left = runs.iter().map(|run| run.start).min()?;
-        let right = runs.iter().map(|run| run.end).max()?;
-        let region = Region { left, top, width: right - left, height: bottom - top };
-        // A single speck on blank paper is no digit.
-        if region.width.max(region.height) < (height.min(width) / 100).max(3) {
+        let (main, &largest) = strong.iter().enumerate().max_by_key(|&(_, &pixels)| pixels)?;
+        // A speck on blank paper, or a few pixels of noise, are no digit.
+        let around = bounds(runs.iter().zip(&labels).filter(|&(_, &label)| label == main).map(|(run, _)| run))?;
+        if around.width.max(around.height) < (height.min(width) / 100).max(LEAST_SIDE) {
             return None;
         }
+        let kept = |label: usize| strong[label] > 0 && strong[label] * LEAST_SHARE >= largest;
+        let runs: Vec<Run> = runs.iter().zip(&labels).filter(|&(_, &label)| kept(label)).map(|(run, _)| *run).collect();
+
+        let region = bounds(&runs)?;
         Some(Self { region, pixels: cut(strength, width, &runs, region, split) })
     }
+}
+
+/// The bounding box of runs that are in order of their rows.
+fn bounds<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Option<Region> {
+    let mut runs = runs.into_iter();
+    let first = runs.next()?;
+    let (mut left, mut right, mut bottom) = (first.start, first.end, first.row);
+    for run in runs {
+        (left, right, bottom) = (left.min(run.start), right.max(run.end), run.row);
+    }
+    Some(Region { left, top: first.row, width: right - left, height: bottom + 1 - first.row })
 }
 
 /// Otsu's threshold for the strengths above `floor`, and the mean of those above the threshold; `None` when there are
@@ -65,7 +76,8 @@ fn otsu(strength: &[u8], floor: u8) -> Option<(u8, u8)> {
     strength.iter().for_each(|&value| histogram[usize::from(value)] += 1);
     histogram[..=usize::from(floor)].fill(0);
     let moments = |levels: std::ops::Range<usize>| {
-        levels.fold((0u64, 0u64), |(count, sum), level| (count + histogram[level], sum + histogram[level] * level as u64))
+        levels
+            .fold((0u64, 0u64), |(count, sum), level| (count + histogram[level], sum + histogram[level] * level as u64))
     };
     let (count, sum) = moments(0..256);
     if count == 0 {
@@ -117,7 +129,9 @@ fn connect(runs: &[Run]) -> Vec<usize> {
     // `above` walks through the previous row's runs alongside the current row's.
     let mut above = 0;
     for (index, run) in runs.iter().enumerate() {
-        while above < index && (runs[above].row + 1 < run.row || (runs[above].row + 1 == run.row && runs[above].end < run.start)) {
+        while above < index
+            && (runs[above].row + 1 < run.row || (runs[above].row + 1 == run.row && runs[above].end < run.start))
+        {
             above += 1;
         }
         let touching = runs[above..index].iter().take_while(|other| other.row + 1 == run.row && other.start <= run.end);

@@ -9,6 +9,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::Picture;
+use super::integrity::{jpeg_is_complete, webp_is_consistent};
 
 /// The most pixels that [`Picture::decode`] accepts: 100 megapixels, twice a large camera's.
 pub const MAX_PIXELS: u64 = 100_000_000;
@@ -70,6 +71,9 @@ impl Picture {
             return Err(DecodeError::Empty);
         }
         let (format, name) = recognise(bytes).ok_or(DecodeError::UnknownFormat)?;
+        if format == ImageFormat::WebP && !webp_is_consistent(bytes) {
+            return Err(damaged(name, "its parts do not fit together, or the file ends before the image does"));
+        }
 
         let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
         let mut limits = Limits::no_limits();
@@ -108,28 +112,6 @@ fn recognise(bytes: &[u8]) -> Option<(ImageFormat, &'static str)> {
         _ => return None,
     };
     Some((format, name))
-}
-
-/// Whether the JPEG's end marker follows its first scan.
-///
-/// The decoder fills what is missing with grey and reports success; a classifier would answer nonsense. Inside a scan
-/// the byte 0xFF is always escaped, so the two bytes of the marker can only be the marker. The search starts at the
-/// scan because a thumbnail in the header has an end marker of its own.
-fn jpeg_is_complete(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: u8 = 0xDA;
-    let mut at = 2;
-    while let Some(&[0xFF, marker, high, low]) = bytes.get(at..at + 4).and_then(|part| part.first_chunk::<4>()) {
-        if marker == 0xFF {
-            at += 1; // a fill byte
-            continue;
-        }
-        if marker == START_OF_SCAN {
-            return bytes[at..].windows(2).any(|pair| pair == [0xFF, 0xD9]);
-        }
-        at += 2 + usize::from(u16::from_be_bytes([high, low]));
-    }
-    // Not laid out as expected: the decoder's judgement stands.
-    true
 }
 
 fn damaged(format: &'static str, reason: &str) -> DecodeError {

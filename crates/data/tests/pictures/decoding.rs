@@ -38,6 +38,13 @@ const FILES: &[File] = files![
     ("orientation8.jpg", 1, 24, 16, 1),
 ];
 
+/// An animation, lossy with transparency; only its damage is tested.
+const TWO_FRAMES: &[u8] = include_bytes!("two-frames.webp");
+
+fn contents() -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    FILES.iter().map(|&(name, bytes, ..)| (name, bytes)).chain([("two-frames.webp", TWO_FRAMES)])
+}
+
 #[test]
 fn every_format_decodes_as_in_pillow() {
     let mut golden = include_bytes!("decoded.bin").as_slice();
@@ -96,7 +103,7 @@ fn enormous_headers_are_rejected_before_anything_is_allocated() {
 /// A file that was cut anywhere is an error, or (only a trailer is missing) still the whole picture: never half a one.
 #[test]
 fn no_part_of_a_file_passes_for_the_whole() {
-    for (name, bytes, ..) in FILES {
+    for (name, bytes) in contents() {
         let whole = Picture::decode(bytes).unwrap();
         for length in 0..bytes.len() {
             if let Ok(part) = Picture::decode(&bytes[..length]) {
@@ -106,10 +113,28 @@ fn no_part_of_a_file_passes_for_the_whole() {
     }
 }
 
+/// image-webp 0.2.4 panics on the first two and allocates 4 GB for the third.
+#[test]
+fn what_the_webp_decoder_does_not_check_is_damage() {
+    let frame_size = TWO_FRAMES.windows(3).position(|code| code == [0x9D, 0x01, 0x2A]).unwrap() + 3;
+    assert_eq!(TWO_FRAMES[frame_size..frame_size + 4], [24, 0, 16, 0]);
+    let changed = |at: usize, value: u8| {
+        let mut bytes = TWO_FRAMES.to_vec();
+        bytes[at] = value;
+        bytes
+    };
+    let mut metadata = TWO_FRAMES.to_vec();
+    metadata.extend(*b"EXIF\xFE\xFF\xFF\xFFII*");
+    for bytes in [changed(frame_size, 8), changed(frame_size + 2, 255), metadata] {
+        assert!(matches!(Picture::decode(&bytes), Err(DecodeError::Damaged { format: "WebP", .. })));
+    }
+    assert!(Picture::decode(TWO_FRAMES).is_ok());
+}
+
 #[test]
 fn flipped_bits_never_panic() {
     let mut noise = Noise(7);
-    for (name, bytes, ..) in FILES {
+    for (name, bytes) in contents() {
         for round in 0..300 {
             let mut broken = bytes.to_vec();
             for _ in 0..1 + round % 4 {

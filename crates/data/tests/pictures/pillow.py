@@ -95,6 +95,8 @@ def decoding(image: Image.Image) -> None:
     save("rgb.jpg", smooth(24, 16), quality=95, subsampling=0)
     save("gray.jpg", smooth(24, 16).convert("L"), quality=95)
     save("progressive.jpg", smooth(24, 16), quality=95, subsampling=0, progressive=True)
+    # Lossy with transparency, two frames: the kind of file whose damage image-webp does not notice by itself.
+    clear.save(HERE / "two-frames.webp", save_all=True, append_images=[clear.rotate(180)], quality=60, method=0)
     first = small.quantize(16)
     save("two-frames.gif", first, first.convert("RGB"), save_all=True, append_images=[ImageOps.invert(small).quantize(16)])
     for orientation in range(1, 9):

@@ -1,0 +1,57 @@
+//! What a weights file says about itself.
+
+use std::collections::BTreeMap;
+
+use kiln_data::Preprocess;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The version of the description that this build writes, and the only one that it reads.
+pub const FORMAT: u32 = 1;
+
+/// The `kiln` entry of a weights file: all that inference needs besides the tensors.
+///
+/// Fields stand in alphabetical order, so the JSON has sorted keys. There is no time, path, run name or host in it: the
+/// same training gives the same bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// The architecture's name.
+    pub architecture: String,
+    /// Names of the classes, by index.
+    pub classes: Vec<String>,
+    /// The architecture's sizes.
+    pub config: Config,
+    /// Version of this description.
+    pub format: u32,
+    /// How an image becomes the network's input.
+    pub preprocess: Preprocess,
+    /// How the weights came about.
+    pub training: Training,
+}
+
+/// Sizes of an architecture that are not fixed by its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Number of classes.
+    pub classes: usize,
+}
+
+/// How weights came about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// The dataset's name.
+    pub dataset: String,
+    /// The epoch after which these weights were taken.
+    pub epoch: usize,
+    /// The version that trained them.
+    pub kiln: String,
+    /// What decides the result besides seed and data: optimizer, schedule, batch size and so on.
+    pub recipe: BTreeMap<String, Value>,
+    /// Seed of weights and order.
+    pub seed: u64,
+    /// Accuracy on the test set, 0 to 1, if it was measured.
+    pub test_accuracy: Option<f64>,
+}

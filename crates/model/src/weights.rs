@@ -1,0 +1,219 @@
+//! Weights files: safetensors with PyTorch's names and layouts, and one entry `kiln` that says all the rest.
+//!
+//! `load_state_dict(load_file(path))` works in PyTorch with the matching module.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::tensor::backend::Backend;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::description::{Description, FORMAT};
+use crate::parameters::{NamedTensor, ParameterError, parameters, with_parameters};
+use crate::{Architecture, Network};
+use kiln_data::Preprocess;
+
+/// The metadata entry that holds the description.
+const ENTRY: &str = "kiln";
+
+/// Why a weights file cannot be used; each message is one line that names the file.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {fault}", .path.display())]
+pub struct WeightsError {
+    /// The file, or `built-in weights`.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// What is wrong with a weights file.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The system could not read it.
+    #[error("cannot be read: {0}")]
+    Read(std::io::Error),
+    /// The bytes are not a whole safetensors file.
+    #[error("damaged, or no safetensors file ({0}); copy or train it again")]
+    Damaged(String),
+    /// A safetensors file of somebody else's.
+    #[error("no `kiln` entry in its metadata: not written by Kiln")]
+    Foreign,
+    /// The description cannot be understood.
+    #[error("its `kiln` entry is damaged: {0}")]
+    Description(String),
+    /// The description has another version.
+    #[error("format version {found}, but this build reads version {FORMAT}; update Kiln")]
+    Version {
+        /// The file's version.
+        found: u64,
+    },
+    /// An architecture that this build does not have.
+    #[error("architecture `{0}` is not in this build; `infer models` lists those that are")]
+    Architecture(String),
+    /// Names and number of classes disagree.
+    #[error("{names} class names, but the network has {classes} classes")]
+    ClassCount {
+        /// Number of names.
+        names: usize,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// The preprocessing does not give what the network takes.
+    #[error("preprocessing gives {given:?}, but {architecture} takes {expected:?} [channels, height, width]")]
+    Input {
+        /// What the preprocessing gives.
+        given: [usize; 3],
+        /// What the network takes.
+        expected: [usize; 3],
+        /// The architecture.
+        architecture: Architecture,
+    },
+    /// A tensor of another number format.
+    #[error("tensor `{name}` holds {found:?}, expected F32")]
+    Dtype {
+        /// The tensor's name.
+        name: String,
+        /// Its number format.
+        found: Dtype,
+    },
+    /// A weight that is not a number.
+    #[error("tensor `{name}` holds {value} at {index}: training went wrong, or the file is damaged")]
+    NotFinite {
+        /// The tensor's name.
+        name: String,
+        /// Place of the first such weight.
+        index: usize,
+        /// The weight.
+        value: f32,
+    },
+    /// The tensors are not those of the architecture.
+    #[error("{0}")]
+    Parameters(ParameterError),
+}
+
+/// The bytes of a weights file; the same network and description give the same bytes.
+///
+/// # Errors
+/// If a weight is not finite: such a file could not be read back.
+pub fn to_bytes<B: Backend, M: Module<B>>(network: &M, description: &Description) -> Result<Vec<u8>, Fault> {
+    let tensors = parameters(network);
+    tensors.iter().try_for_each(check_finite)?;
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+    let views = tensors.iter().zip(&bytes).map(|(tensor, bytes)| {
+        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes);
+        view.map(|view| (tensor.name.as_str(), view)).map_err(|error| Fault::Damaged(error.to_string()))
+    });
+    let views = views.collect::<Result<Vec<_>, _>>()?;
+    let json = serde_json::to_string(description).map_err(|error| Fault::Description(error.to_string()))?;
+    let metadata = HashMap::from([(ENTRY.to_owned(), json)]);
+    safetensors::serialize(views, Some(metadata)).map_err(|error| Fault::Damaged(error.to_string()))
+}
+
+/// Weights read and checked, not yet on a device.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    path: PathBuf,
+    architecture: Architecture,
+    description: Description,
+    tensors: Vec<NamedTensor>,
+}
+
+impl Weights {
+    /// Reads a weights file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is damaged, or is not one of Kiln's.
+    pub fn read(path: &Path) -> Result<Self, WeightsError> {
+        let failed = |fault| WeightsError { path: path.to_owned(), fault };
+        let bytes = std::fs::read(path).map_err(|error| failed(Fault::Read(error)))?;
+        Self::from_bytes(&bytes, path)
+    }
+
+    /// Reads the bytes of a weights file; `path` stands in messages.
+    ///
+    /// # Errors
+    /// If they are damaged or not Kiln's.
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, WeightsError> {
+        Self::parse(bytes, path).map_err(|fault| WeightsError { path: path.to_owned(), fault })
+    }
+
+    fn parse(bytes: &[u8], path: &Path) -> Result<Self, Fault> {
+        let damaged = |error: safetensors::SafeTensorError| Fault::Damaged(error.to_string());
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+        let json = metadata.metadata().as_ref().and_then(|entries| entries.get(ENTRY)).ok_or(Fault::Foreign)?;
+        let description = parse_description(json)?;
+        let architecture: Architecture =
+            description.architecture.parse().map_err(|_| Fault::Architecture(description.architecture.clone()))?;
+        let (names, classes) = (description.classes.len(), description.config.classes);
+        if names != classes {
+            return Err(Fault::ClassCount { names, classes });
+        }
+        let Preprocess { channels, height, width, .. } = description.preprocess;
+        let (given, expected) = ([channels, height, width], architecture.input());
+        if given != expected {
+            return Err(Fault::Input { given, expected, architecture });
+        }
+        let tensors = file.iter().map(|(name, view)| read_tensor(name, &view)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { path: path.to_owned(), architecture, description, tensors })
+    }
+
+    /// What the file says about itself.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// The architecture.
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// Where the weights came from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The network with these weights on a device.
+    ///
+    /// # Errors
+    /// If the tensors are not those of the architecture.
+    pub fn network<B: Backend>(&self, device: &B::Device) -> Result<Network<B>, WeightsError> {
+        let network = self.architecture.init(self.description.config.classes, device);
+        let failed = |error| WeightsError { path: self.path.clone(), fault: Fault::Parameters(error) };
+        with_parameters(network, self.tensors.clone()).map_err(failed)
+    }
+}
+
+fn parse_description(json: &str) -> Result<Description, Fault> {
+    let damaged = |error: serde_json::Error| Fault::Description(error.to_string());
+    // The version comes first: another one may have other fields.
+    let value: serde_json::Value = serde_json::from_str(json).map_err(damaged)?;
+    let found = value.get("format").and_then(serde_json::Value::as_u64);
+    match found {
+        Some(found) if found == u64::from(FORMAT) => {}
+        Some(found) => return Err(Fault::Version { found }),
+        None => return Err(Fault::Description("no format version".to_owned())),
+    }
+    let description: Description = serde_json::from_value(value).map_err(damaged)?;
+    description.preprocess.validate().map_err(|error| Fault::Description(error.to_string()))?;
+    Ok(description)
+}
+
+fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<NamedTensor, Fault> {
+    if view.dtype() != Dtype::F32 {
+        return Err(Fault::Dtype { name: name.to_owned(), found: view.dtype() });
+    }
+    let values = view.data().chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+    let tensor = NamedTensor { name: name.to_owned(), shape: view.shape().to_vec(), values: values.collect() };
+    check_finite(&tensor)?;
+    Ok(tensor)
+}
+
+fn check_finite(tensor: &NamedTensor) -> Result<(), Fault> {
+    match tensor.values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+        Some((index, &value)) => Err(Fault::NotFinite { name: tensor.name.clone(), index, value }),
+        None => Ok(()),
+    }
+}
