@@ -1,1 +1,11 @@
-//! placeholder
+//! What Kiln's binaries share: flags for backend and device, exit codes, the layout of a run's folder, safe writing.
+
+mod backend;
+mod durable;
+mod failure;
+mod runs;
+
+pub use backend::BackendArgs;
+pub use durable::{sync_folder, write_durably};
+pub use failure::{Exit, Failure, finish};
+pub use runs::{RunFolder, Runs};

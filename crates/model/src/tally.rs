@@ -1,5 +1,7 @@
 //! Exact evaluation: counts and sums over images, never means of means.
 
+use serde::{Deserialize, Serialize};
+
 /// The class of the largest logit; of equal ones the first, as in PyTorch.
 fn argmax(logits: &[f32]) -> usize {
     let mut best = 0;
@@ -49,7 +51,7 @@ pub fn top(logits: &[f32], count: usize) -> Vec<Prediction> {
 }
 
 /// Sums over images that were classified.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
     /// Images.
     pub count: usize,

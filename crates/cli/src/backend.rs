@@ -1,0 +1,35 @@
+//! The flags that choose where a program runs.
+
+use clap::Args;
+use kiln_backend::{BackendName, DeviceChoice, Target, use_threads};
+
+use crate::Failure;
+
+/// `--backend`, `--device` and `--threads`.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+pub struct BackendArgs {
+    /// Where to compute: ndarray or flex (CPU), wgpu, vulkan or metal (GPU, if compiled in) [default: the GPU if
+    /// compiled in, else ndarray]
+    #[arg(long, value_name = "NAME")]
+    pub backend: Option<BackendName>,
+    /// Which device: auto, or a number from `infer doctor`
+    #[arg(long, default_value = "auto", value_name = "N")]
+    pub device: DeviceChoice,
+    /// CPU threads [default: all]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+impl BackendArgs {
+    /// Sets up the threads and finds the device.
+    ///
+    /// # Errors
+    /// If this build lacks the backend, or there is no such device.
+    pub fn target(&self) -> Result<Target, Failure> {
+        if let Some(threads) = self.threads {
+            use_threads(threads)?;
+        }
+        let backend = self.backend.unwrap_or_else(BackendName::default_of_build);
+        Ok(Target::find(backend, self.device)?)
+    }
+}

@@ -1,0 +1,106 @@
+//! How a program ends: one line on standard error and an exit code that scripts can rely on.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use kiln_backend::{TargetError, ThreadError};
+use kiln_data::DataError;
+use kiln_model::weights::WeightsError;
+
+/// The exit codes, the same in every binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// An input could not be classified, or training diverged.
+    Input = 1,
+    /// Unknown or conflicting flags, names or values.
+    Usage = 2,
+    /// Weights or a checkpoint that are missing, damaged or do not fit.
+    Weights = 3,
+    /// A dataset that is missing, damaged or empty.
+    Data = 4,
+    /// A backend that is not compiled in, or a device that is not there.
+    Device = 5,
+    /// Output that cannot be written.
+    Output = 6,
+    /// Stopped by the user, after saving.
+    Interrupted = 130,
+}
+
+/// Why a program ends early: an exit code and one line.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What happened, to which file, what to do.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure from its parts; line breaks in the message become spaces.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { exit, message: message.split('\n').map(str::trim).collect::<Vec<_>>().join(" ") }
+    }
+
+    /// Output that could not be written.
+    pub fn write(path: &Path, error: &std::io::Error) -> Self {
+        Self::new(Exit::Output, format!("{}: cannot be written: {error}", path.display()))
+    }
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        Self::new(Exit::Device, error.to_string())
+    }
+}
+
+impl From<ThreadError> for Failure {
+    fn from(error: ThreadError) -> Self {
+        Self::new(Exit::Usage, error.to_string())
+    }
+}
+
+impl From<WeightsError> for Failure {
+    fn from(error: WeightsError) -> Self {
+        Self::new(Exit::Weights, error.to_string())
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        let exit = match error {
+            DataError::Unknown { .. } | DataError::Split { .. } => Exit::Usage,
+            _ => Exit::Data,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+/// Turns a program's result into its exit code, printing the failure's line.
+pub fn finish(result: Result<ExitCode, Failure>) -> ExitCode {
+    result.unwrap_or_else(|failure| {
+        eprintln!("error: {failure}");
+        ExitCode::from(failure.exit as u8)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_line() {
+        assert_eq!(Failure::new(Exit::Data, "one\n  two").to_string(), "one two");
+    }
+
+    #[test]
+    fn errors_of_the_libraries_have_the_documented_codes() {
+        let unknown = DataError::Unknown { name: "x".to_owned() };
+        assert_eq!(Failure::from(unknown).exit, Exit::Usage);
+        let missing = DataError::Missing { dataset: "mnist".to_owned(), looked: vec!["a".into(), "b".into()] };
+        let failure = Failure::from(missing);
+        assert_eq!(failure.exit, Exit::Data);
+        assert!(failure.message.contains("looked in a, b"), "{failure}");
+    }
+}

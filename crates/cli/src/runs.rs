@@ -1,0 +1,183 @@
+//! Runs on the disk: `<output>/<name>/` with fixed file names, and `<output>/latest`, the newest run's name.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::{Exit, Failure, write_durably};
+
+/// The folder of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The run's name.
+    pub fn name(&self) -> String {
+        let full = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// Every option, resolved.
+    pub fn config(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+
+    /// One row an epoch.
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.csv")
+    }
+
+    /// How the run ended.
+    pub fn result(&self) -> PathBuf {
+        self.path.join("result.json")
+    }
+
+    /// Weights of the best epoch.
+    pub fn best(&self) -> PathBuf {
+        self.path.join("best.safetensors")
+    }
+
+    /// Weights of the last epoch.
+    pub fn last(&self) -> PathBuf {
+        self.path.join("last.safetensors")
+    }
+
+    /// What exact resume needs.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// What was printed.
+    pub fn log(&self) -> PathBuf {
+        self.path.join("train.log")
+    }
+}
+
+/// A folder of runs.
+#[derive(Clone, Debug)]
+pub struct Runs {
+    output: PathBuf,
+}
+
+impl Runs {
+    /// The runs under `output`, usually `runs`.
+    pub fn new(output: impl Into<PathBuf>) -> Self {
+        Self { output: output.into() }
+    }
+
+    fn folder(&self, name: &str) -> RunFolder {
+        RunFolder { path: self.output.join(name) }
+    }
+
+    fn latest_file(&self) -> PathBuf {
+        self.output.join("latest")
+    }
+
+    /// Makes a new run's folder: `name`, or the first free `<stem>-<NNN>`. An existing one is never touched.
+    ///
+    /// # Errors
+    /// If the name is taken or not a plain file name, or the folder cannot be made.
+    pub fn create(&self, name: Option<&str>, stem: &str) -> Result<RunFolder, Failure> {
+        fs::create_dir_all(&self.output).map_err(|error| Failure::write(&self.output, &error))?;
+        if let Some(name) = name {
+            check_name(name)?;
+            let run = self.folder(name);
+            return match fs::create_dir(&run.path) {
+                Ok(()) => Ok(run),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    let path = run.path.display();
+                    let what = format!("{path}: exists already; choose another --name, or continue it with --resume {name}");
+                    Err(Failure::new(Exit::Usage, what))
+                }
+                Err(error) => Err(Failure::write(&run.path, &error)),
+            };
+        }
+        let mut number = 1;
+        loop {
+            let run = self.folder(&format!("{stem}-{number:03}"));
+            match fs::create_dir(&run.path) {
+                Ok(()) => return Ok(run),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(Failure::write(&run.path, &error)),
+            }
+        }
+    }
+
+    /// Makes a run the newest.
+    ///
+    /// # Errors
+    /// If `latest` cannot be written.
+    pub fn set_latest(&self, run: &RunFolder) -> Result<(), Failure> {
+        let path = self.latest_file();
+        write_durably(&path, format!("{}\n", run.name()).as_bytes()).map_err(|error| Failure::write(&path, &error))
+    }
+
+    /// The newest run, if there is one.
+    pub fn latest(&self) -> Option<RunFolder> {
+        let name = fs::read_to_string(self.latest_file()).ok()?;
+        let name = name.trim();
+        check_name(name).ok()?;
+        Some(self.folder(name)).filter(|run| run.path.is_dir())
+    }
+
+    /// A run by its path, or by its name under this folder.
+    pub fn find(&self, run: &str) -> Option<RunFolder> {
+        [PathBuf::from(run), self.output.join(run)]
+            .into_iter()
+            .find(|path| path.is_dir())
+            .map(|path| RunFolder { path })
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Failure> {
+    let plain = Path::new(name).components().count() == 1 && !name.contains(['/', '\\']) && !name.starts_with('.');
+    if plain && name != "latest" {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Usage, format!("--name {name}: expected a plain name for a folder, other than `latest`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_counted_up_and_never_reused() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = Runs::new(folder.path().join("runs"));
+        assert_eq!(runs.latest(), None);
+        let first = runs.create(None, "lecture-cnn-mnist").unwrap();
+        assert_eq!(first.name(), "lecture-cnn-mnist-001");
+        assert_eq!(runs.create(None, "lecture-cnn-mnist").unwrap().name(), "lecture-cnn-mnist-002");
+        let taken = runs.create(Some("lecture-cnn-mnist-001"), "x").unwrap_err();
+        assert_eq!(taken.exit, Exit::Usage);
+        runs.set_latest(&first).unwrap();
+        assert_eq!(runs.latest(), Some(first.clone()));
+        assert_eq!(runs.find("lecture-cnn-mnist-001"), Some(first.clone()));
+        assert_eq!(runs.find(first.path().to_str().unwrap()), Some(first));
+        assert_eq!(runs.find("nothing"), None);
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a/b", "..", ".hidden", "", "latest"] {
+            assert_eq!(Runs::new(folder.path()).create(Some(name), "x").unwrap_err().exit, Exit::Usage, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_an_output_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert_eq!(Runs::new(file.join("runs")).create(None, "x").unwrap_err().exit, Exit::Output);
+    }
+}

@@ -1,0 +1,251 @@
+//! What a run leaves on the disk and on the screen, epoch by epoch.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use burn::tensor::backend::Backend as BurnBackend;
+use kiln_cli::{Exit, Failure, RunFolder, write_durably};
+use kiln_data::{ImageSet, Preprocess};
+use kiln_model::weights::to_bytes;
+use kiln_model::{Config as NetworkConfig, Confusion, Description, FORMAT, Network, Training, softmax};
+use serde_json::Value;
+
+use crate::checkpoint::{Checkpoint, Checkpoints};
+use crate::config::Config;
+use crate::console::Console;
+use crate::dashboard::Misread;
+use crate::progress::{Progress, Row};
+use crate::task::StepOutput;
+use crate::tensorboard::EventFile;
+
+/// How many misread images the dashboard gets.
+const MISREAD: usize = 12;
+
+/// The records of one run.
+pub struct Records {
+    /// The run's folder.
+    pub run: RunFolder,
+    /// Where its lines go.
+    pub console: Console,
+    events: EventFile,
+    checkpoints: Checkpoints,
+    description: Description,
+    /// What the validation set is called in lines: `test` or `validation`.
+    valid_name: &'static str,
+    /// The validation images, to draw those that are misread.
+    valid: ImageSet,
+    misread: Vec<Misread>,
+}
+
+impl Records {
+    /// The records of a run that goes on from `progress`: `metrics.csv` is cut back to its epochs, events start anew.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn open(
+        run: RunFolder,
+        console: Console,
+        config: &Config,
+        splits: &RunData,
+        progress: &Progress,
+    ) -> Result<Self, Failure> {
+        let metrics = run.metrics();
+        let kept = std::fs::read_to_string(&metrics).unwrap_or_default();
+        write_durably(&metrics, crate::progress::csv(&kept, &progress.rows).as_bytes())
+            .map_err(|error| Failure::write(&metrics, &error))?;
+        let events = EventFile::create(run.path(), progress.iteration + 1)
+            .map_err(|error| Failure::write(run.path(), &error))?;
+        let checkpoints = Checkpoints::new(run.checkpoints(), config.checkpoint_hist);
+        let valid_name = if config.valid_split == 0. { "test" } else { "validation" };
+        let description = describe(config, splits);
+        Ok(Self {
+            run,
+            console,
+            events,
+            checkpoints,
+            description,
+            valid_name,
+            valid: splits.valid.clone(),
+            misread: Vec::new(),
+        })
+    }
+
+    /// Reports the mean loss of the last iterations.
+    pub(crate) fn interval(&mut self, progress: &Progress, loss: f64, lr: f64) -> Result<(), Failure> {
+        let Progress { epoch, batch, iteration, .. } = *progress;
+        self.console.line(&format!("[{epoch},{batch:>5}] loss:{loss:.3}"))?;
+        self.scalars(iteration, &[("loss/iteration", loss), ("learning_rate", lr)])
+    }
+
+    pub(crate) fn evaluation_starts(&mut self) {
+        self.misread.clear();
+    }
+
+    /// Keeps the first images that were misread, for the dashboard.
+    pub(crate) fn evaluated(&mut self, output: &StepOutput, predicted: &[usize]) {
+        if self.console.feed().is_none() || self.misread.len() >= MISREAD {
+            return;
+        }
+        let [channels, height, width] = self.valid.shape();
+        let classes = output.logits.len() / output.labels.len().max(1);
+        for (position, (&truth, &predicted)) in output.labels.iter().zip(predicted).enumerate() {
+            let index = output.indices[position];
+            let pixels = self.valid.pixels(index).unwrap_or_default();
+            if truth == predicted || channels != 1 || self.misread.len() >= MISREAD {
+                continue;
+            }
+            let row = &output.logits[position * classes..(position + 1) * classes];
+            let confidence = softmax(row)[predicted] as f32;
+            self.misread.push(Misread { index, width, height, pixels: pixels.to_vec(), truth, predicted, confidence });
+        }
+    }
+
+    /// Writes the weights of the epoch that was just completed.
+    pub(crate) fn weights<B: BurnBackend>(
+        &self,
+        network: &Network<B>,
+        progress: &Progress,
+        best: bool,
+    ) -> Result<(), Failure> {
+        let accuracy = progress.rows.last().map(|row| row.valid_accuracy).filter(|_| self.valid_name == "test");
+        let bytes = self.encode(network, progress.complete(), accuracy)?;
+        let paths = [Some(self.run.last()), best.then(|| self.run.best())];
+        paths.iter().flatten().try_for_each(|path| {
+            write_durably(path, &bytes).map_err(|error| Failure::write(path, &error))
+        })
+    }
+
+    /// The bytes of a weights file of this run.
+    pub(crate) fn encode<B: BurnBackend>(
+        &self,
+        network: &Network<B>,
+        epoch: usize,
+        test_accuracy: Option<f64>,
+    ) -> Result<Vec<u8>, Failure> {
+        let mut description = self.description.clone();
+        (description.training.epoch, description.training.test_accuracy) = (epoch, test_accuracy);
+        to_bytes(network, &description).map_err(|fault| {
+            Failure::new(Exit::Input, format!("the weights of epoch {epoch} cannot be kept: {fault}; try a lower --lr"))
+        })
+    }
+
+    pub(crate) fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), Failure> {
+        self.checkpoints.save(checkpoint).map_err(|(path, error)| Failure::write(&path, &error))
+    }
+
+    /// Reports the epoch that was just completed.
+    pub(crate) fn epoch(&mut self, progress: &Progress, confusion: &Confusion) -> Result<(), Failure> {
+        let Some(row) = progress.rows.last() else { return Ok(()) };
+        let path = self.run.metrics();
+        let appended = OpenOptions::new().append(true).open(&path).and_then(|mut file| {
+            file.write_all(format!("{}\n", row.to_csv()).as_bytes())?;
+            file.sync_data()
+        });
+        appended.map_err(|error| Failure::write(&path, &error))?;
+        let mut scalars = vec![
+            ("loss/train", row.train_loss),
+            ("loss/valid", row.valid_loss),
+            ("accuracy/train", row.train_accuracy),
+            ("accuracy/valid", row.valid_accuracy),
+            ("images_per_second", row.images_per_second),
+        ];
+        scalars.extend(row.valid_top5.map(|top5| ("top5/valid", top5)));
+        self.scalars(progress.iteration, &scalars)?;
+        if let Some(feed) = self.console.feed() {
+            feed.confusion(confusion.counts().to_vec());
+            feed.misread(std::mem::take(&mut self.misread));
+        }
+        let Row { valid_accuracy, valid_loss, seconds, images_per_second, .. } = row;
+        // The lecture's line cuts the percentage; the exact one follows.
+        self.console.line(&format!(
+            "Accuracy on {} set:{} %  ({:.2} %, loss {valid_loss:.4}; {seconds:.1} s, {images_per_second:.0} images/s)",
+            self.valid_name,
+            (valid_accuracy * 100.) as usize,
+            valid_accuracy * 100.,
+        ))
+    }
+
+    fn scalars(&mut self, step: usize, scalars: &[(&str, f64)]) -> Result<(), Failure> {
+        self.events.scalars(step, scalars).map_err(|error| Failure::write(self.events.path(), &error))
+    }
+}
+
+/// The data of a run, split as its options say.
+#[derive(Clone, Debug)]
+pub struct RunData {
+    /// The dataset's name.
+    pub name: String,
+    /// Images to learn from.
+    pub train: ImageSet,
+    /// Images to choose the best epoch by: the test set, unless a part of the training set was put aside.
+    pub valid: ImageSet,
+    /// Images to test on.
+    pub test: ImageSet,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// How an image becomes the network's input.
+    pub preprocess: Preprocess,
+}
+
+fn describe(config: &Config, data: &RunData) -> Description {
+    Description {
+        architecture: config.model.name().to_owned(),
+        classes: data.classes.clone(),
+        config: NetworkConfig { classes: data.classes.len() },
+        format: FORMAT,
+        preprocess: data.preprocess.clone(),
+        training: Training {
+            dataset: data.name.clone(),
+            epoch: 0,
+            kiln: env!("CARGO_PKG_VERSION").to_owned(),
+            recipe: recipe(config),
+            seed: config.seed,
+            test_accuracy: None,
+        },
+    }
+}
+
+/// The options that decide the weights, besides model, dataset and seed.
+fn recipe(config: &Config) -> BTreeMap<String, Value> {
+    const ELSEWHERE: [&str; 14] = [
+        "model", "dataset", "seed", "data_dir", "offline", "workers", "backend", "device", "threads", "output",
+        "checkpoint_hist", "log_interval", "dashboard", "limit_test",
+    ];
+    let options = serde_json::to_value(config).unwrap_or_default();
+    let options = options.as_object().cloned().unwrap_or_default().into_iter();
+    options.filter(|(name, value)| !value.is_null() && !ELSEWHERE.contains(&name.as_str())).collect()
+}
+
+/// What `result.json` holds; fields in its order.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub struct Outcome {
+    /// Complete epochs.
+    pub epochs: usize,
+    /// The epoch of `best.safetensors`.
+    pub best_epoch: usize,
+    /// Accuracy of `last.safetensors` on the test set, 0 to 1.
+    pub test_accuracy: f64,
+    /// Mean loss of `last.safetensors` on the test set.
+    pub test_loss: f64,
+    /// Accuracy of `best.safetensors` on the validation set, 0 to 1.
+    pub best_valid_accuracy: f64,
+    /// Accuracy of `best.safetensors` on the test set, 0 to 1.
+    pub best_test_accuracy: f64,
+    /// Time of all epochs, with evaluation and checkpoints.
+    pub seconds: f64,
+    /// Mean over the epochs, training alone.
+    pub images_per_second: f64,
+    /// Seed of weights and order.
+    pub seed: u64,
+    /// The architecture's name.
+    pub model: String,
+    /// Trained numbers.
+    pub parameters: usize,
+    /// The dataset's name.
+    pub dataset: String,
+    /// The backend's name.
+    pub backend: String,
+    /// The device.
+    pub device: String,
+}

@@ -1,0 +1,149 @@
+//! Learning-rate schedules as functions of the iteration alone: to resume one, its iteration is all that is needed.
+
+use burn::lr_scheduler::LrScheduler;
+use burn::tensor::backend::Backend;
+use serde::{Deserialize, Serialize};
+
+/// How the learning rate changes over a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Shape {
+    /// Always the same.
+    Constant,
+    /// Half a cosine from the learning rate down to the minimum.
+    Cosine,
+    /// Times the decay rate every so many epochs.
+    Step,
+    /// Up and down again in half cosines, as in PyTorch's `OneCycleLR`; the momentum stays.
+    Onecycle,
+}
+
+/// A schedule and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    /// The shape.
+    pub shape: Shape,
+    /// The learning rate, for one-cycle its peak.
+    pub lr: f64,
+    /// Iterations in an epoch.
+    pub epoch_iterations: usize,
+    /// Iterations in the run.
+    pub total: usize,
+    /// Iterations of warm-up; for one-cycle, of the way up.
+    pub warmup: f64,
+    /// Learning rate at the first iteration of the warm-up.
+    pub warmup_lr: f64,
+    /// Learning rate at the end of cosine and one-cycle.
+    pub min_lr: f64,
+    /// Iterations between steps.
+    pub decay: usize,
+    /// Factor at a step.
+    pub decay_rate: f64,
+    /// Iterations done.
+    pub iteration: usize,
+}
+
+impl Schedule {
+    /// The learning rate of an iteration, counted from 0.
+    pub fn at(&self, iteration: usize) -> f64 {
+        let i = iteration as f64;
+        if self.shape == Shape::Onecycle {
+            let last = self.total.saturating_sub(1) as f64;
+            let peak = (self.warmup - 1.).max(0.);
+            return match i < peak {
+                true => cosine(self.warmup_lr, self.lr, i / peak),
+                false => cosine(self.lr, self.min_lr, share(i - peak, last - peak)),
+            };
+        }
+        if i < self.warmup {
+            return self.warmup_lr + (self.lr - self.warmup_lr) * i / self.warmup;
+        }
+        match self.shape {
+            Shape::Cosine => cosine(self.lr, self.min_lr, share(i - self.warmup, self.total as f64 - self.warmup)),
+            Shape::Step => self.lr * self.decay_rate.powi((iteration / self.decay) as i32),
+            Shape::Constant | Shape::Onecycle => self.lr,
+        }
+    }
+}
+
+/// How far `done` is of `all`, 0 to 1.
+fn share(done: f64, all: f64) -> f64 {
+    if all > 0. { (done / all).clamp(0., 1.) } else { 1. }
+}
+
+/// Half a cosine from `from` (share 0) to `to` (share 1).
+fn cosine(from: f64, to: f64, share: f64) -> f64 {
+    to + (from - to) * (1. + (std::f64::consts::PI * share).cos()) / 2.
+}
+
+impl LrScheduler for Schedule {
+    type Record<B: Backend> = usize;
+
+    fn step(&mut self) -> f64 {
+        let lr = self.at(self.iteration);
+        self.iteration += 1;
+        lr
+    }
+
+    fn to_record<B: Backend>(&self) -> usize {
+        self.iteration
+    }
+
+    fn load_record<B: Backend>(mut self, iteration: usize) -> Self {
+        self.iteration = iteration;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(shape: Shape) -> Schedule {
+        Schedule {
+            shape,
+            lr: 0.1,
+            epoch_iterations: 10,
+            total: 100,
+            warmup: 0.,
+            warmup_lr: 0.,
+            min_lr: 0.,
+            decay: 30,
+            decay_rate: 0.1,
+            iteration: 0,
+        }
+    }
+
+    fn assert_rates(schedule: &Schedule, expected: &[(usize, f64)]) {
+        for &(iteration, lr) in expected {
+            assert!((schedule.at(iteration) - lr).abs() < 1e-12, "{iteration}: {} not {lr}", schedule.at(iteration));
+        }
+    }
+
+    #[test]
+    fn rates_are_those_of_pytorchs_schedulers() {
+        assert_rates(&schedule(Shape::Constant), &[(0, 0.1), (99, 0.1)]);
+        // StepLR(step_size=30, gamma=0.1)
+        assert_rates(&schedule(Shape::Step), &[(0, 0.1), (29, 0.1), (30, 0.01), (60, 0.001), (99, 1e-4)]);
+        // CosineAnnealingLR(T_max=100, eta_min=0.02)
+        let cosine = Schedule { min_lr: 0.02, ..schedule(Shape::Cosine) };
+        assert_rates(&cosine, &[(0, 0.1), (25, 0.088284271247461906), (50, 0.06), (99, 0.020019737585370737)]);
+        // OneCycleLR(max_lr=0.1, total_steps=100): rises over 30 % from lr/25, ends at lr/250,000
+        let cycle = Schedule { warmup: 30., warmup_lr: 0.004, min_lr: 4e-7, ..schedule(Shape::Onecycle) };
+        assert_rates(&cycle, &[(0, 0.004), (29, 0.1), (10, 0.029516394846410082), (99, 4e-7), (64, 0.0500002)]);
+    }
+
+    #[test]
+    fn a_warm_up_rises_in_a_line_to_the_learning_rate() {
+        let warm = Schedule { warmup: 20., warmup_lr: 0.02, ..schedule(Shape::Constant) };
+        assert_rates(&warm, &[(0, 0.02), (5, 0.04), (10, 0.06), (20, 0.1), (50, 0.1)]);
+    }
+
+    #[test]
+    fn stepping_walks_through_the_iterations_and_resumes_anywhere() {
+        let mut cosine = schedule(Shape::Cosine);
+        let rates: Vec<_> = (0..100).map(|_| cosine.step()).collect();
+        let mut resumed = LrScheduler::load_record::<kiln_backend::Reference>(schedule(Shape::Cosine), 40);
+        assert_eq!((0..60).map(|_| resumed.step()).collect::<Vec<_>>(), rates[40..]);
+    }
+}

@@ -1,0 +1,294 @@
+//! The learning strategy: burn-train's `Learner` takes the steps, its metrics and renderer show them, and everything that
+//! decides a run's course is here, on the training thread: resume, interruption, the best epoch, early stopping.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use burn::data::dataloader::Progress as Items;
+use burn::module::{AutodiffModule, Module};
+use burn::optim::Optimizer;
+use burn::record::{FullPrecisionSettings, NamedMpkBytesRecorder, Recorder};
+use burn::tensor::backend::AutodiffBackend;
+use burn_train::{
+    EventProcessorTraining, InferenceStep, Learner, LearnerEvent, LearningComponentsMarker, SupervisedLearningStrategy, SupervisedTrainingEventProcessor,
+    TrainLoader, TrainingComponents, TrainingItem, TrainingModel, ValidLoader,
+};
+use kiln_backend::Backend;
+use kiln_cli::{Exit, Failure};
+use kiln_data::{Cursor, DataError};
+use kiln_model::{Confusion, Tally};
+
+use crate::checkpoint::Checkpoint;
+use crate::optimizer::RunOptimizer;
+use crate::progress::{Progress, Row};
+use crate::records::Records;
+use crate::schedule::Schedule;
+use crate::task::{StepOutput, Task, clip_gradients};
+
+/// What the `Learner` is made of.
+pub type Parts<B> = LearningComponentsMarker<B, Schedule, Task<B>, RunOptimizer<Task<B>, B>>;
+
+/// How a run's training ended, if nothing failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All epochs are complete, or early stopping ended it.
+    Complete,
+    /// The user stopped it; a checkpoint is written.
+    Interrupted,
+}
+
+/// The recorder of checkpoints: full precision, names and identities included.
+pub type CheckpointRecorder = NamedMpkBytesRecorder<FullPrecisionSettings>;
+
+/// What decides a run besides its parts.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Number of classes.
+    pub classes: usize,
+    /// Batches in an epoch.
+    pub batches: usize,
+    /// The last epoch.
+    pub epochs: usize,
+    /// Iterations between the lines that report the loss.
+    pub log_interval: usize,
+    /// Largest norm of the gradients, if limited.
+    pub clip_grad: Option<f64>,
+    /// Epochs without improvement after which the run stops, if limited.
+    pub patience: Option<usize>,
+}
+
+/// A run's strategy. `fit` takes the state out and puts it back with the ending.
+pub struct Strategy<B: AutodiffBackend> {
+    /// What decides the run.
+    pub plan: Plan,
+    /// Where the training loader starts its next epoch.
+    pub train_cursor: Cursor,
+    /// Where the validation loader tells of errors.
+    pub valid_cursor: Cursor,
+    /// The optimizer that the `Learner` steps.
+    pub optimizer: RunOptimizer<Task<B>, B>,
+    /// Asks whether the user wants to stop.
+    pub should_stop: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// The run's state and its records on the disk.
+    pub session: Arc<Mutex<Session<B>>>,
+}
+
+/// What a strategy changes while it runs.
+pub struct Session<B: AutodiffBackend> {
+    /// How far the run has come.
+    pub progress: Progress,
+    /// Its files.
+    pub records: Records,
+    /// How it ended, once it has.
+    pub ending: Option<Result<Ending, Failure>>,
+    /// The network as it is after training, once it has ended.
+    pub task: Option<Task<B>>,
+}
+
+type Events<B> = SupervisedTrainingEventProcessor<Parts<B>>;
+
+impl<B> SupervisedLearningStrategy<Parts<B>> for Strategy<B>
+where
+    B: AutodiffBackend + Backend,
+    B::InnerBackend: Backend,
+{
+    fn fit(
+        &self,
+        components: TrainingComponents<Parts<B>>,
+        learner: Learner<Parts<B>>,
+        train: TrainLoader<Parts<B>>,
+        valid: ValidLoader<Parts<B>>,
+        _first_epoch: usize,
+    ) -> (TrainingModel<Parts<B>>, Events<B>) {
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let Session { progress, records, ending, task } = &mut *session;
+        let interrupter = components.interrupter.clone();
+        let mut course = Course {
+            strategy: self,
+            progress,
+            records,
+            learner,
+            events: components.event_processor,
+            should_stop: &|| (self.should_stop)() || interrupter.should_stop(),
+        };
+        *ending = Some(course.run(&train, &valid));
+        let Course { learner, events, .. } = course;
+        *task = Some(learner.model());
+        (learner.model(), events)
+    }
+}
+
+/// A run under way.
+struct Course<'a, B: AutodiffBackend + Backend>
+where
+    B::InnerBackend: Backend,
+{
+    strategy: &'a Strategy<B>,
+    progress: &'a mut Progress,
+    records: &'a mut Records,
+    learner: Learner<Parts<B>>,
+    events: Events<B>,
+    should_stop: &'a dyn Fn() -> bool,
+}
+
+impl<B: AutodiffBackend + Backend> Course<'_, B>
+where
+    B::InnerBackend: Backend,
+{
+    fn run(&mut self, train: &TrainLoader<Parts<B>>, valid: &ValidLoader<Parts<B>>) -> Result<Ending, Failure> {
+        while self.progress.epoch <= self.strategy.plan.epochs {
+            let started = Instant::now();
+            let before = self.progress.seconds;
+            let complete = self.train_epoch(train)? && self.finish_epoch(valid, started)?;
+            if !complete {
+                self.progress.seconds = before + started.elapsed().as_secs_f64();
+                self.save()?;
+                return Ok(Ending::Interrupted);
+            }
+            if self.progress.stopped_early {
+                break;
+            }
+            if (self.should_stop)() && self.progress.epoch <= self.strategy.plan.epochs {
+                return Ok(Ending::Interrupted);
+            }
+        }
+        Ok(Ending::Complete)
+    }
+
+    /// Trains on what is left of the epoch; `false` if the user stopped it.
+    fn train_epoch(&mut self, train: &TrainLoader<Parts<B>>) -> Result<bool, Failure> {
+        let plan = &self.strategy.plan;
+        let started = Instant::now();
+        let before = self.progress.train_seconds;
+        self.strategy.train_cursor.set(self.progress.epoch, self.progress.batch);
+        let mut batches = train.iter();
+        while self.progress.batch < plan.batches {
+            if (self.should_stop)() {
+                self.progress.train_seconds = before + started.elapsed().as_secs_f64();
+                return Ok(false);
+            }
+            let Some(batch) = batches.next() else {
+                let dataset = "training set".to_owned();
+                let (index, len) = (self.progress.train.count, train.num_items());
+                let error = DataError::Item { dataset, index, len };
+                return Err(self.strategy.train_cursor.take_failure().unwrap_or(error).into());
+            };
+            self.learner.lr_step();
+            let step = self.learner.train_step(batch);
+            let tally = step.item.tally;
+            if !tally.loss_sum.is_finite() {
+                return Err(self.not_finite());
+            }
+            let grads = match plan.clip_grad {
+                Some(largest) => clip_gradients(&self.learner.model(), step.grads, largest),
+                None => step.grads,
+            };
+            self.learner.optimizer_step(grads);
+            self.progress.batch += 1;
+            self.progress.iteration += 1;
+            self.progress.train.add(&tally);
+            self.progress.window += tally.loss();
+            self.show_train(step.item, batches.progress());
+            if self.progress.batch % plan.log_interval == 0 {
+                let loss = std::mem::take(&mut self.progress.window) / plan.log_interval as f64;
+                self.records.interval(self.progress, loss, self.learner.lr_current())?;
+            }
+        }
+        self.progress.train_seconds = before + started.elapsed().as_secs_f64();
+        Ok(true)
+    }
+
+    fn not_finite(&self) -> Failure {
+        let Progress { epoch, batch, iteration, .. } = *self.progress;
+        let (batch, iteration) = (batch + 1, iteration + 1);
+        let what = format!(
+            "the loss is not finite at iteration {iteration} (epoch {epoch}, batch {batch}): try a lower --lr or \
+             --clip-grad; the last good checkpoint is kept"
+        );
+        Failure::new(Exit::Input, what)
+    }
+
+    /// Evaluates and records a trained epoch; `false` if the user stopped it.
+    fn finish_epoch(&mut self, valid: &ValidLoader<Parts<B>>, started: Instant) -> Result<bool, Failure> {
+        let model = self.learner.model().valid();
+        self.events.process_train(LearnerEvent::EndEpoch(self.progress.epoch));
+        let Some((tally, confusion)) = self.evaluate(&model, valid)? else { return Ok(false) };
+        self.events.process_valid(LearnerEvent::EndEpoch(self.progress.epoch));
+        let train = self.progress.train;
+        let before = self.progress.seconds;
+        let row = Row {
+            epoch: self.progress.epoch,
+            train_loss: train.loss(),
+            train_accuracy: train.accuracy(),
+            valid_loss: tally.loss(),
+            valid_accuracy: tally.accuracy(),
+            valid_top5: (self.strategy.plan.classes > 5).then(|| tally.top5_accuracy()),
+            lr: self.learner.lr_current(),
+            seconds: before + started.elapsed().as_secs_f64(),
+            images_per_second: train.count as f64 / self.progress.train_seconds,
+        };
+        let best = self.progress.complete_epoch(row);
+        let patience = self.strategy.plan.patience;
+        self.progress.stopped_early =
+            patience.is_some_and(|patience| self.progress.epochs_without_improvement() >= patience);
+        self.records.weights(&model.network, self.progress, best)?;
+        self.save()?;
+        if let Some(row) = self.progress.rows.last_mut() {
+            row.seconds = before + started.elapsed().as_secs_f64();
+        }
+        self.records.epoch(self.progress, &confusion)?;
+        Ok(true)
+    }
+
+    /// Classifies the validation set; `None` if the user stopped it.
+    fn evaluate(
+        &mut self,
+        model: &Task<B::InnerBackend>,
+        valid: &ValidLoader<Parts<B>>,
+    ) -> Result<Option<(Tally, Confusion)>, Failure> {
+        let mut tally = Tally::default();
+        let mut confusion = Confusion::new(self.strategy.plan.classes);
+        self.records.evaluation_starts();
+        self.strategy.valid_cursor.set(1, 0);
+        let mut batches = valid.iter();
+        while let Some(batch) = batches.next() {
+            if (self.should_stop)() {
+                return Ok(None);
+            }
+            let output = model.step(batch);
+            tally.add(&output.tally);
+            let predicted = confusion.add(&output.logits, &output.labels);
+            self.records.evaluated(&output, &predicted);
+            let (epochs, iteration) = (self.epochs(), self.progress.iteration);
+            let item = TrainingItem::new(output, batches.progress(), epochs, Some(iteration), None);
+            self.events.process_valid(LearnerEvent::ProcessedItem(item));
+        }
+        drop(batches);
+        match self.strategy.valid_cursor.take_failure() {
+            Some(error) => Err(error.into()),
+            None => Ok(Some((tally, confusion))),
+        }
+    }
+
+    fn show_train(&mut self, output: StepOutput, items: Items) {
+        let (epochs, iteration, lr) = (self.epochs(), self.progress.iteration, self.learner.lr_current());
+        let item = TrainingItem::new(output, items, epochs, Some(iteration), Some(lr));
+        self.events.process_train(LearnerEvent::ProcessedItem(item));
+    }
+
+    fn epochs(&self) -> Items {
+        Items::new(self.progress.epoch, self.strategy.plan.epochs)
+    }
+
+    /// Writes a checkpoint of this very moment.
+    fn save(&mut self) -> Result<(), Failure> {
+        let recorder = CheckpointRecorder::default();
+        let recorded = |result: Result<Vec<u8>, burn::record::RecorderError>| {
+            result.map_err(|error| Failure::new(Exit::Output, format!("the checkpoint cannot be made: {error}")))
+        };
+        let model = recorded(Recorder::<B>::record(&recorder, self.learner.model().into_record(), ()))?;
+        let optimizer = Optimizer::<Task<B>, B>::to_record(&self.strategy.optimizer);
+        let optimizer = recorded(Recorder::<B>::record(&recorder, optimizer, ()))?;
+        self.records.checkpoint(&Checkpoint { model, optimizer, progress: self.progress.clone() })
+    }
+}
