@@ -1,6 +1,7 @@
 //! Gradients of Kiln's operations: `Autodiff<B>` records them as single steps of the graph, and each step calls the
 //! inner backend's own backward operation.
 
+use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::ops::{FloatTensor, IntTensor};
 use burn::tensor::{Shape, TensorMetadata};
 use burn_autodiff::{
@@ -10,7 +11,7 @@ use burn_autodiff::{
     ops::{Backward, Ops, OpsKind},
 };
 
-use crate::operations::{Backend, ConvBlock, Needs, Pool, SavedConvBlock, TrainedConvBlock};
+use crate::operations::{Backend, ConvBlock, CrossEntropy, Needs, Pool, SavedConvBlock, TrainedConvBlock};
 
 /// Backward step of a block, over its parents `[x, weight]` or `[x, weight, bias]`.
 #[derive(Debug)]
@@ -57,6 +58,22 @@ impl<B: Backend> Backward<B, 1> for MaxPoolStep {
     }
 }
 
+/// Backward step of the cross-entropy, whose gradient is known since the forward pass.
+#[derive(Debug)]
+struct CrossEntropyStep;
+
+impl<B: Backend> Backward<B, 1> for CrossEntropyStep {
+    type State = FloatTensor<B>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let grad = grads.consume::<B>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            let grad = B::float_reshape(grad, Shape::new([1, 1]));
+            grads.register::<B>(node.id, B::float_mul(ops.state, grad));
+        }
+    }
+}
+
 impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
     fn conv_block(
         x: FloatTensor<Self>,
@@ -96,5 +113,16 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                 (step.finish(output), winners)
             }
         }
+    }
+
+    fn cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<B>, smoothing: f64) -> CrossEntropy<Self> {
+        let node = logits.node.clone();
+        let CrossEntropy { loss, gradient } = B::cross_entropy(logits.primitive, targets, smoothing);
+        let constant = <Self as AutodiffBackend>::from_inner(gradient.clone());
+        let loss = match CrossEntropyStep.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(step) => step.finish(gradient, loss),
+            OpsKind::UnTracked(step) => step.finish(loss),
+        };
+        CrossEntropy { loss, gradient: constant }
     }
 }

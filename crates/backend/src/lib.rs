@@ -19,10 +19,12 @@ mod tensors;
 mod threads;
 
 pub use compiled::{Reference, Training};
-pub use operations::{Backend, ConvBlock, ConvBlockGradients, Needs, Pool, SavedConvBlock, TrainedConvBlock};
+pub use operations::{
+    Backend, ConvBlock, ConvBlockGradients, CrossEntropy, Needs, Pool, SavedConvBlock, TrainedConvBlock,
+};
 pub use shapes::{ShapeError, conv2d_output, pool2d_output};
 pub use target::{Adapter, BackendName, DeviceChoice, Program, Target, TargetError};
-pub use tensors::{avg_pool2d, conv_block, conv2d, max_pool2d, relative_difference};
+pub use tensors::{avg_pool2d, conv_block, conv2d, cross_entropy, max_pool2d, relative_difference};
 pub use threads::{ThreadError, use_threads};
 
 /// What convolution options mean is Burn's: stride, padding, dilation as `[height, width]`, and groups.

@@ -85,6 +85,19 @@ pub struct ConvBlockGradients<B: Backend> {
     pub bias: Option<FloatTensor<B>>,
 }
 
+/// A loss and what it says about the logits.
+///
+/// Both come from one pass, since the gradient `(softmax - target) / N` needs what the loss needs. Burn composes the
+/// gradient of a logarithm from `recip`, which on ndarray is a 12- to 14-bit approximation wherever a buffer happens to
+/// be aligned: neither exact nor the same from run to run.
+#[derive(Clone, Debug)]
+pub struct CrossEntropy<B: Backend> {
+    /// The mean over the batch `[1]`.
+    pub loss: FloatTensor<B>,
+    /// Its gradient with respect to the logits `[N, C]`.
+    pub gradient: FloatTensor<B>,
+}
+
 /// Burn's backend plus Kiln's operations.
 ///
 /// All tensors are `[N, C, H, W]`. To give a backend faster kernels, override a forward operation together with its
@@ -161,6 +174,32 @@ pub trait Backend: burn::tensor::backend::Backend {
         let x = Self::float_empty(input, &Self::float_device(&grad), grad.dtype().into());
         let Pool { kernel, stride, padding, ceil_mode } = *pool;
         Self::max_pool2d_with_indices_backward(x, kernel, stride, padding, [1, 1], ceil_mode, grad, winners).x_grad
+    }
+
+    /// Mean cross-entropy of `logits` `[N, C]` against classes `targets` `[N]`; the share `smoothing` of each target is
+    /// spread over all classes, as in PyTorch.
+    fn cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>, smoothing: f64) -> CrossEntropy<Self> {
+        let (device, dtype) = (Self::float_device(&logits), logits.dtype().into());
+        let shape = logits.shape();
+        let (count, classes) = (shape[0], shape[1]);
+        let largest = Self::float_max_dim(logits.clone(), 1);
+        let shifted = Self::float_sub(logits, largest);
+        let exp = Self::float_exp(shifted.clone());
+        let sum = Self::float_sum_dim(exp.clone(), 1);
+        let log_probabilities = Self::float_sub(shifted, Self::float_log(sum.clone()));
+        let zeros = Self::float_zeros(shape, &device, dtype);
+        let targets = Self::int_reshape(targets, Shape::new([count, 1]));
+        let ones = Self::float_ones(Shape::new([count, 1]), &device, dtype);
+        let mut wanted = Self::float_scatter_add(1, zeros, targets, ones);
+        if smoothing > 0. {
+            wanted = Self::float_mul_scalar(wanted, (1. - smoothing).into());
+            wanted = Self::float_add_scalar(wanted, (smoothing / classes as f64).into());
+        }
+        let share = -1. / count as f64;
+        let products = Self::float_mul(wanted.clone(), log_probabilities);
+        let loss = Self::float_mul_scalar(Self::float_sum(products), share.into());
+        let difference = Self::float_sub(wanted, Self::float_div(exp, sum));
+        CrossEntropy { loss, gradient: Self::float_mul_scalar(difference, share.into()) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The operations on Burn's tensors, with shapes checked: what networks and lessons call.
 
-use burn::tensor::{Tensor, TensorData, TensorPrimitive};
+use burn::tensor::{Int, Tensor, TensorData, TensorPrimitive};
 
 use crate::ConvOptions;
 use crate::operations::{Backend, ConvBlock, Pool};
@@ -59,6 +59,13 @@ pub fn avg_pool2d<B: Backend>(x: Tensor<B, 4>, pool: &Pool) -> Result<Tensor<B, 
     let x = x.into_primitive().tensor();
     let y = B::avg_pool2d(x, pool.kernel, pool.stride, pool.padding, true, pool.ceil_mode);
     Ok(Tensor::from_primitive(TensorPrimitive::Float(y)))
+}
+
+/// Mean cross-entropy `[1]` of `logits` `[N, C]` against classes `[N]`, each below `C`; the share `smoothing` of each target
+/// is spread over all classes, as in PyTorch.
+pub fn cross_entropy<B: Backend>(logits: Tensor<B, 2>, targets: Tensor<B, 1, Int>, smoothing: f64) -> Tensor<B, 1> {
+    let loss = B::cross_entropy(logits.into_primitive().tensor(), targets.into_primitive(), smoothing).loss;
+    Tensor::from_primitive(TensorPrimitive::Float(loss))
 }
 
 /// How far `a` is from the reference `b`: `max|a - b| / max|b|`, with f32 values read from both.

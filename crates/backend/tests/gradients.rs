@@ -2,8 +2,8 @@
 
 use burn::tensor::{Distribution, Tensor, TensorData, activation::relu, module};
 use kiln_backend::{
-    Backend, BackendName, ConvBlock, ConvOptions, Pool, Program, Target, Training, conv_block, max_pool2d,
-    relative_difference,
+    Backend, BackendName, ConvBlock, ConvOptions, Pool, Program, Target, Training, conv_block, cross_entropy,
+    max_pool2d, relative_difference,
 };
 
 /// Runs a program on every backend that this build has; a missing GPU is one skipped line, or a failure if required.
@@ -119,4 +119,41 @@ fn an_input_without_gradient_gets_none() {
         }
     }
     on_every_backend(First);
+}
+
+/// The same numbers as `torch.nn.functional.cross_entropy` with and without label smoothing, and their gradients.
+#[test]
+fn the_cross_entropy_is_that_of_pytorch() {
+    const LOGITS: [[f32; 4]; 3] = [[1.5, -0.25, 3., 0.75], [0., 0., 0., 0.], [-2., 8., 1., 0.5]];
+    const PLAIN: f32 = 1.0668814;
+    const PLAIN_GRADIENT: [[f32; 4]; 3] = [
+        [-0.278936694, 0.00945271849, 0.243788823, 0.0256951529],
+        [0.0833333333, 0.0833333333, -0.25, 0.0833333333],
+        [1.51104876e-05, -0.000502696166, 0.000303502256, 0.000184083423],
+    ];
+    const SMOOTHED: f32 = 1.2793814;
+    const SMOOTHED_GRADIENT: [[f32; 4]; 3] = [
+        [-0.253936694, 0.00111938515, 0.23545549, 0.0173618196],
+        [0.075, 0.075, -0.225, 0.075],
+        [-0.00831822285, 0.0244973038, -0.00802983108, -0.00814924991],
+    ];
+
+    #[derive(Clone)]
+    struct Loss;
+    impl Program for Loss {
+        type Output = ();
+        fn run<B: Backend>(self, device: B::Device) {
+            for (smoothing, loss, gradient) in [(0., PLAIN, PLAIN_GRADIENT), (0.1, SMOOTHED, SMOOTHED_GRADIENT)] {
+                let logits = Tensor::<Training<B>, 2>::from_data(LOGITS, &device).require_grad();
+                let targets = Tensor::from_data([0, 2, 1], &device);
+                let ours = cross_entropy(logits.clone(), targets, smoothing);
+                assert_close("loss", ours.to_data(), TensorData::from([loss]));
+                // Twice the loss: the gradient that comes from above is not just one.
+                let grads = (ours * 2.).backward();
+                let twice = gradient.map(|row| row.map(|value: f32| 2. * value));
+                assert_close("gradient", logits.grad(&grads).unwrap().into_data(), TensorData::from(twice));
+            }
+        }
+    }
+    on_every_backend(Loss);
 }

@@ -93,7 +93,8 @@ impl Runs {
                 Ok(()) => Ok(run),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     let path = run.path.display();
-                    let what = format!("{path}: exists already; choose another --name, or continue it with --resume {name}");
+                    let what =
+                        format!("{path}: exists already; choose another --name, or continue it with --resume {name}");
                     Err(Failure::new(Exit::Usage, what))
                 }
                 Err(error) => Err(Failure::write(&run.path, &error)),

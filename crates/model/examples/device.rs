@@ -167,8 +167,8 @@ pub fn page(colour: bool) -> Result<String, TargetError> {
     }
     sheet.say("A model of one backend with a batch of another does not compile:");
     sheet.say("  error[E0308]: mismatched types: expected `Tensor<Gpu, 4>`, found `Tensor<Cpu, 4>`");
-    sheet
-        .say("Devices of one backend share a type; comparing the places before the forward pass gives one clear line:");
+    sheet.say("Two devices of one backend share a type, so a program compares the places before the forward pass.");
+    sheet.say("For the last and the first device above:");
     if let [first, .., last] = answers.as_slice()
         && let Err(error) = together(&last.place, &first.place)
     {

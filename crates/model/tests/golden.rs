@@ -3,9 +3,8 @@
 //! `golden/make.py` made `golden/logits.safetensors`; the weights follow a formula that both sides compute.
 
 use burn::module::Module;
-use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
-use kiln_backend::{Backend, BackendName, Program, Reference, Target, Training, relative_difference};
+use kiln_backend::{Backend, BackendName, Program, Reference, Target, Training, cross_entropy, relative_difference};
 use kiln_data::Preprocess;
 use kiln_model::{Architecture, NamedTensor, Network, parameters, with_parameters};
 use safetensors::SafeTensors;
@@ -81,7 +80,7 @@ impl Program for Compare {
 /// The gradients of the mean cross-entropy, by PyTorch's names.
 fn compare_gradients<B: AutodiffBackend + Backend>(architecture: Architecture, device: &B::Device) {
     let network = network::<B>(architecture, device);
-    let loss = CrossEntropyLossConfig::new().init(device).forward(network.forward(images(device)), labels(device));
+    let loss = cross_entropy(network.forward(images(device)), labels(device), 0.);
     let grads = burn::optim::GradientsParams::from_grads(loss.backward(), &network);
     // A network whose parameters are the gradients: names and layouts come for free.
     let of_gradients = network.map(&mut TakeGradients { grads });

@@ -143,8 +143,7 @@ pub struct Config {
 }
 
 /// Options that a resumed run may change; all others decide its result.
-const FREE_ON_RESUME: [&str; 7] =
-    ["epochs", "threads", "workers", "device", "dashboard", "log_interval", "output"];
+const FREE_ON_RESUME: [&str; 7] = ["epochs", "threads", "workers", "device", "dashboard", "log_interval", "output"];
 
 impl Config {
     /// Fills in the defaults that depend on other options and on the build.
@@ -356,9 +355,23 @@ mod tests {
     #[test]
     fn values_out_of_range_name_their_option() {
         let cases = [
-            "--valid-split 1.5", "--valid-split -1", "--epochs 0", "--batch-size 0", "--lr 0", "--lr nan", "--momentum 1",
-            "--label-smoothing 1", "--clip-grad 0", "--patience 0", "--checkpoint-hist 0", "--log-interval 0",
-            "--decay-rate 0", "--device gpu", "--limit-train 0", "--threads 0", "--weight-decay inf",
+            "--valid-split 1.5",
+            "--valid-split -1",
+            "--epochs 0",
+            "--batch-size 0",
+            "--lr 0",
+            "--lr nan",
+            "--momentum 1",
+            "--label-smoothing 1",
+            "--clip-grad 0",
+            "--patience 0",
+            "--checkpoint-hist 0",
+            "--log-interval 0",
+            "--decay-rate 0",
+            "--device gpu",
+            "--limit-train 0",
+            "--threads 0",
+            "--weight-decay inf",
         ];
         for case in cases {
             let (option, value) = case.split_once(' ').unwrap();

@@ -13,7 +13,7 @@ use train::strategy::Ending;
 
 /// Trains an image classifier. Without options: the lecture's CNN on MNIST, as in the lecture.
 #[derive(Parser)]
-#[command(name = "train", version, after_help = AFTER_HELP)]
+#[command(name = "train", version, after_help = AFTER_HELP, args_override_self = true)]
 struct Flags {
     #[command(flatten)]
     config: Config,

@@ -81,7 +81,8 @@ impl Progress {
     /// Takes in a complete epoch; tells whether it is the best.
     pub fn complete_epoch(&mut self, row: Row) -> bool {
         let (accuracy, loss) = (row.valid_accuracy, row.valid_loss);
-        let better = self.best.is_none_or(|best| accuracy > best.accuracy || (accuracy == best.accuracy && loss < best.loss));
+        let better =
+            self.best.is_none_or(|best| accuracy > best.accuracy || (accuracy == best.accuracy && loss < best.loss));
         if better {
             self.best = Some(Best { epoch: row.epoch, accuracy, loss });
         }

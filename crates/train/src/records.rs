@@ -111,9 +111,10 @@ impl Records {
         let accuracy = progress.rows.last().map(|row| row.valid_accuracy).filter(|_| self.valid_name == "test");
         let bytes = self.encode(network, progress.complete(), accuracy)?;
         let paths = [Some(self.run.last()), best.then(|| self.run.best())];
-        paths.iter().flatten().try_for_each(|path| {
-            write_durably(path, &bytes).map_err(|error| Failure::write(path, &error))
-        })
+        paths
+            .iter()
+            .flatten()
+            .try_for_each(|path| write_durably(path, &bytes).map_err(|error| Failure::write(path, &error)))
     }
 
     /// The bytes of a weights file of this run.
@@ -209,8 +210,20 @@ fn describe(config: &Config, data: &RunData) -> Description {
 /// The options that decide the weights, besides model, dataset and seed.
 fn recipe(config: &Config) -> BTreeMap<String, Value> {
     const ELSEWHERE: [&str; 14] = [
-        "model", "dataset", "seed", "data_dir", "offline", "workers", "backend", "device", "threads", "output",
-        "checkpoint_hist", "log_interval", "dashboard", "limit_test",
+        "model",
+        "dataset",
+        "seed",
+        "data_dir",
+        "offline",
+        "workers",
+        "backend",
+        "device",
+        "threads",
+        "output",
+        "checkpoint_hist",
+        "log_interval",
+        "dashboard",
+        "limit_test",
     ];
     let options = serde_json::to_value(config).unwrap_or_default();
     let options = options.as_object().cloned().unwrap_or_default().into_iter();

@@ -1,13 +1,12 @@
 //! The network inside a module of our own that knows how to take a step: what burn-train's `Learner` trains.
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::GradientsParams;
 use burn::tensor::backend::{AutodiffBackend, Backend as BurnBackend};
 use burn::tensor::{DType, ElementConversion, Tensor};
 use burn_train::metric::{Adaptor, ItemLazy};
 use burn_train::{InferenceStep, TrainOutput, TrainStep};
-use kiln_backend::Backend;
+use kiln_backend::{Backend, cross_entropy};
 use kiln_data::Batch;
 use kiln_model::{Network, Tally};
 
@@ -64,9 +63,7 @@ impl<B: AutodiffBackend + Backend> TrainStep for Task<B> {
     fn step(&self, batch: Batch<B>) -> TrainOutput<StepOutput> {
         let Batch { images, targets, labels, indices } = batch;
         let logits = self.network.forward(images);
-        let smoothing = Some(self.label_smoothing as f32).filter(|&smoothing| smoothing > 0.);
-        let loss = CrossEntropyLossConfig::new().with_smoothing(smoothing).init(&logits.device());
-        let grads = loss.forward(logits.clone(), targets).backward();
+        let grads = cross_entropy(logits.clone(), targets, self.label_smoothing).backward();
         TrainOutput::new(self, grads, StepOutput::new(logits.inner(), labels, indices, self.label_smoothing))
     }
 }
