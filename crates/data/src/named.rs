@@ -23,7 +23,7 @@ pub struct Splits {
 /// Where a dataset may come from.
 #[derive(Clone, Debug, Default)]
 pub struct Source {
-    /// The first folder to look in, and the one to download to, if given.
+    /// The first folder to look in, if given; downloads go to a folder in it named like the dataset.
     pub data_dir: Option<PathBuf>,
     /// Opens no socket.
     pub offline: bool,
@@ -42,8 +42,9 @@ const NAMED: [(&str, [&str; 10]); 3] = [("mnist", DIGITS), ("fashion-mnist", CLO
 impl Splits {
     /// Loads a dataset by name (`mnist`, `fashion-mnist`, `kmnist`), or from a folder of IDX files by its path.
     ///
-    /// A name is looked for in `data_dir` if given, then in `assets/<name>` from the current folder upward, then in the
-    /// user's cache folder. Found nowhere, it is downloaded to `data_dir` or else the cache folder, unless `offline`.
+    /// A name is looked for in `data_dir/<name>` and `data_dir` if given, then in `assets/<name>` from the current folder upward, then in the
+    /// user's cache folder. Found nowhere, it is downloaded to `data_dir/<name>` or else the cache folder, unless
+    /// `offline`.
     ///
     /// # Errors
     /// If it is not there, or a file is damaged.
@@ -109,13 +110,15 @@ fn locate(name: &'static str, source: &Source) -> Result<PathBuf, DataError> {
     let here = std::env::current_dir().unwrap_or_default();
     let assets = || here.ancestors().map(|folder| folder.join("assets").join(name));
     let cached = crate::cache_dir().map(|cache| cache.join(name));
-    let places = source.data_dir.clone().into_iter().chain(assets()).chain(cached.clone());
+    // A folder of datasets, or of this one's files.
+    let named = source.data_dir.iter().flat_map(|folder| [folder.join(name), folder.clone()]);
+    let places = named.chain(assets()).chain(cached.clone());
     if let Some(found) = places.into_iter().find(|folder| is_complete(folder)) {
         return Ok(found);
     }
     let nearest = assets().next();
     let looked = source.data_dir.clone().into_iter().chain(nearest).chain(cached.clone()).collect();
-    match source.data_dir.clone().or(cached) {
+    match source.data_dir.as_ref().map(|folder| folder.join(name)).or(cached) {
         Some(folder) if !source.offline && cfg!(feature = "download") => fetch(name, folder),
         _ => Err(DataError::Missing { dataset: name.to_owned(), looked }),
     }

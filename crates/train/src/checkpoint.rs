@@ -209,7 +209,9 @@ mod tests {
     #[test]
     fn a_damaged_one_is_passed_over_for_the_one_before() {
         for file in [MODEL, OPTIMIZER, PROGRESS, MANIFEST] {
-            for damage in [|bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2), |bytes| bytes[9] ^= 1] {
+            let cut: fn(&mut Vec<u8>) = |bytes| bytes.truncate(bytes.len() / 2);
+            let flip: fn(&mut Vec<u8>) = |bytes| bytes[9] ^= 1;
+            for damage in [cut, flip] {
                 let (_folder, checkpoints) = saved(2, &[(1, 0), (2, 0)]);
                 let path = checkpoints.newest_first()[0].join(file);
                 let mut bytes = fs::read(&path).unwrap();
