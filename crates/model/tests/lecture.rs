@@ -288,10 +288,10 @@ fn a_picture_is_three_grids() {
     on_every_backend(
         || picture::Page { colour: false },
         |page| {
-            for (colour, first, roof) in [("red", 110., 200.), ("green", 180., 50.), ("blue", 240., 40.)] {
+            for (colour, sky, sun) in [("red", 110., 255.), ("green", 180., 220.), ("blue", 240., 60.)] {
                 let grid = &page.grids("Its three grids", colour)[0];
                 assert_eq!((grid.len(), grid[0].len()), (6, 6));
-                assert_eq!((grid[0][0], grid[1][2]), (first, roof), "{colour}");
+                assert_eq!((grid[0][0], grid[0][3]), (sky, sun), "{colour}");
             }
             page.assert_says("channel by channel             [3, 6, 6]   [3, H, W]");
             page.assert_says("a batch of one picture      [1, 3, 6, 6]   [N, 3, H, W]");
