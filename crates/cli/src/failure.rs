@@ -1,5 +1,6 @@
 //! How a program ends: one line on standard error and an exit code that scripts can rely on.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -77,10 +78,16 @@ impl From<DataError> for Failure {
     }
 }
 
+/// Says something on standard error, where people look and pipes do not. A standard error that is closed or full is no
+/// reason to stop.
+pub fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Turns a program's result into its exit code, printing the failure's line.
 pub fn finish(result: Result<ExitCode, Failure>) -> ExitCode {
     result.unwrap_or_else(|failure| {
-        eprintln!("error: {failure}");
+        note(&format!("error: {failure}"));
         ExitCode::from(failure.exit as u8)
     })
 }

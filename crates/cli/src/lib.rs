@@ -7,5 +7,5 @@ mod runs;
 
 pub use backend::BackendArgs;
 pub use durable::{sync_folder, write_durably};
-pub use failure::{Exit, Failure, finish};
+pub use failure::{Exit, Failure, finish, note};
 pub use runs::{RunFolder, Runs};

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use burn::module::Module;
 use burn::tensor::{Tensor, backend::Backend as BurnBackend};
 use kiln_backend::{Backend, Reference};
+use kiln_data::Preprocess;
 
 use crate::parameters::{parameters, with_parameters};
 use crate::summary::Summary;
@@ -52,6 +53,13 @@ impl Architecture {
     /// Shape of the images that it takes: `[C, H, W]`.
     pub fn input(self) -> [usize; 3] {
         self.summary(1).input
+    }
+
+    /// The preprocessing that it is usually trained with.
+    pub fn preprocess(self) -> Preprocess {
+        match self {
+            Self::LectureCnn | Self::Mlp => Preprocess::mnist(),
+        }
     }
 
     /// A network with random weights from the backend's own generator.

@@ -38,8 +38,8 @@ pub struct Config {
     pub classes: usize,
 }
 
-/// How weights came about.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How weights came about; all empty where nobody knows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
     /// The dataset's name.

@@ -62,6 +62,17 @@ pub struct LectureCnn<B: BurnBackend> {
 impl<B: Backend> LectureCnn<B> {
     /// Images `[N, 1, 28, 28]` to logits `[N, classes]`.
     ///
+    /// Images and network are on one backend; mixing two does not compile:
+    ///
+    /// ```compile_fail,E0308
+    /// # use burn::tensor::Tensor;
+    /// # use kiln_backend::{Reference, Training};
+    /// # use kiln_model::LectureCnnConfig;
+    /// let network = LectureCnnConfig::new().init::<Reference>(&Default::default());
+    /// let images = Tensor::<Training<Reference>, 4>::zeros([1, 1, 28, 28], &Default::default());
+    /// network.forward(images);
+    /// ```
+    ///
     /// # Panics
     /// If the images have another shape.
     pub fn forward(&self, images: Tensor<B, 4>) -> Tensor<B, 2> {

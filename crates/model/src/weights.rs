@@ -9,7 +9,7 @@ use burn::module::Module;
 use burn::tensor::backend::Backend;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::description::{Description, FORMAT};
+use crate::description::{Config, Description, FORMAT, Training};
 use crate::parameters::{NamedTensor, ParameterError, parameters, with_parameters};
 use crate::{Architecture, Network};
 use kiln_data::Preprocess;
@@ -37,8 +37,11 @@ pub enum Fault {
     #[error("damaged, or no safetensors file ({0}); copy or train it again")]
     Damaged(String),
     /// A safetensors file of somebody else's.
-    #[error("no `kiln` entry in its metadata: not written by Kiln")]
+    #[error("no `kiln` entry in its metadata: not written by Kiln; name the network with --arch")]
     Foreign,
+    /// A file of Kiln's where one of somebody else's was expected.
+    #[error("written by Kiln, and names its network itself: leave out --arch")]
+    Kiln,
     /// The description cannot be understood.
     #[error("its `kiln` entry is damaged: {0}")]
     Description(String),
@@ -156,8 +159,32 @@ impl Weights {
         if given != expected {
             return Err(Fault::Input { given, expected, architecture });
         }
-        let tensors = file.iter().map(|(name, view)| read_tensor(name, &view)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { path: path.to_owned(), architecture, description, tensors })
+        Ok(Self { path: path.to_owned(), architecture, description, tensors: read_tensors(&file)? })
+    }
+
+    /// Reads somebody else's safetensors file, of whose tensors only names and shapes are known: preprocessing is the
+    /// architecture's own, class names are given.
+    ///
+    /// # Errors
+    /// If it cannot be read or is damaged, or is one of Kiln's, which says all of that itself.
+    pub fn read_foreign(path: &Path, architecture: Architecture, classes: Vec<String>) -> Result<Self, WeightsError> {
+        let failed = |fault| WeightsError { path: path.to_owned(), fault };
+        let bytes = std::fs::read(path).map_err(|error| failed(Fault::Read(error)))?;
+        let damaged = |error: safetensors::SafeTensorError| failed(Fault::Damaged(error.to_string()));
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+        if metadata.metadata().as_ref().is_some_and(|entries| entries.contains_key(ENTRY)) {
+            return Err(failed(Fault::Kiln));
+        }
+        let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+        let description = Description {
+            architecture: architecture.name().to_owned(),
+            config: Config { classes: classes.len() },
+            classes,
+            format: FORMAT,
+            preprocess: architecture.preprocess(),
+            training: Training::default(),
+        };
+        Ok(Self { path: path.to_owned(), architecture, description, tensors: read_tensors(&file).map_err(failed)? })
     }
 
     /// What the file says about itself.
@@ -199,6 +226,10 @@ fn parse_description(json: &str) -> Result<Description, Fault> {
     let description: Description = serde_json::from_value(value).map_err(damaged)?;
     description.preprocess.validate().map_err(|error| Fault::Description(error.to_string()))?;
     Ok(description)
+}
+
+fn read_tensors(file: &SafeTensors<'_>) -> Result<Vec<NamedTensor>, Fault> {
+    file.iter().map(|(name, view)| read_tensor(name, &view)).collect()
 }
 
 fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<NamedTensor, Fault> {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser};
-use kiln_cli::{Exit, Failure, Runs, finish};
+use kiln_cli::{Exit, Failure, Runs, finish, note};
 use train::config::Config;
 use train::dashboard::{StopRequest, leave_at_once};
 use train::run;
@@ -66,7 +66,7 @@ fn continue_run(resume: &str, flags: Config, given: &[String], stop: &StopReques
             run::resume(config, run, stop)
         }
         None if resume == "auto" => {
-            eprintln!("{}: no run to continue, starts a new one", flags.output.display());
+            note(&format!("{}: no run to continue, starts a new one", flags.output.display()));
             run::start(flags, None, stop)
         }
         None => {

@@ -82,23 +82,24 @@ impl Records {
         self.misread.clear();
     }
 
-    /// Keeps the first images that were misread, for the dashboard.
+    /// Keeps the images that were misread with the most confidence, for the dashboard.
     pub(crate) fn evaluated(&mut self, output: &StepOutput, predicted: &[usize]) {
-        if self.console.feed().is_none() || self.misread.len() >= MISREAD {
+        if self.console.feed().is_none() || self.valid.shape()[0] != 1 {
             return;
         }
-        let [channels, height, width] = self.valid.shape();
+        let [_, height, width] = self.valid.shape();
         let classes = output.logits.len() / output.labels.len().max(1);
-        for (position, (&truth, &predicted)) in output.labels.iter().zip(predicted).enumerate() {
-            let index = output.indices[position];
-            let pixels = self.valid.pixels(index).unwrap_or_default();
-            if truth == predicted || channels != 1 || self.misread.len() >= MISREAD {
-                continue;
+        let rows = output.logits.chunks_exact(classes).zip(&output.indices);
+        for ((row, &index), (&truth, &predicted)) in rows.zip(output.labels.iter().zip(predicted)) {
+            if truth != predicted {
+                let (pixels, confidence) =
+                    (self.valid.pixels(index).unwrap_or_default(), softmax(row)[predicted] as f32);
+                let pixels = pixels.to_vec();
+                self.misread.push(Misread { index, width, height, pixels, truth, predicted, confidence });
             }
-            let row = &output.logits[position * classes..(position + 1) * classes];
-            let confidence = softmax(row)[predicted] as f32;
-            self.misread.push(Misread { index, width, height, pixels: pixels.to_vec(), truth, predicted, confidence });
         }
+        self.misread.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then(a.index.cmp(&b.index)));
+        self.misread.truncate(MISREAD);
     }
 
     /// Writes the weights of the epoch that was just completed.

@@ -13,7 +13,7 @@ use burn_dataset::Dataset;
 use burn_train::renderer::tui::TuiMetricsRendererWrapper;
 use burn_train::{InferenceStep, Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use kiln_backend::{Backend, Program, Target, Training};
-use kiln_cli::{BackendArgs, Exit, Failure, RunFolder, Runs, write_durably};
+use kiln_cli::{BackendArgs, Exit, Failure, RunFolder, Runs, note, write_durably};
 use kiln_data::{Batch, BurnLoader, Cursor, ImageSet, Loader, LoaderConfig, Source, Splits};
 use kiln_model::weights::Weights;
 use kiln_model::{Network, Tally};
@@ -52,25 +52,24 @@ pub fn start(config: Config, name: Option<&str>, stop: &StopRequest) -> Result<E
 /// # Errors
 /// As [`start`]; a run without a usable checkpoint begins again.
 pub fn resume(config: Config, run: RunFolder, stop: &StopRequest) -> Result<Ending, Failure> {
-    let (checkpoint, faults) = Checkpoints::new(run.checkpoints(), config.checkpoint_hist).newest();
-    faults.iter().for_each(|fault| eprintln!("warning: {fault}"));
+    let (mut checkpoint, faults) = Checkpoints::new(run.checkpoints(), config.checkpoint_hist).newest();
+    faults.iter().for_each(|fault| note(&format!("warning: {fault}")));
+    if let Some(checkpoint) = &mut checkpoint {
+        // More epochs than before are a reason to go on; patience is counted as it stands.
+        checkpoint.progress.stopped_early &= config.epochs <= read_epochs(&run);
+    }
     let progress = checkpoint.as_ref().map(|checkpoint| &checkpoint.progress);
-    let finished = progress.is_some_and(|progress| {
-        progress.complete() >= config.epochs || (progress.stopped_early && config.epochs <= read_epochs(&run))
-    });
-    if finished && run.result().is_file() {
-        eprintln!("{}: complete after {} epochs, nothing to do", run.path().display(), config.epochs);
+    let over = progress.is_some_and(|progress| progress.stopped_early || progress.complete() >= config.epochs);
+    if over && run.result().is_file() {
+        let epochs = progress.map_or(0, Progress::complete);
+        note(&format!("{}: complete after {epochs} epochs, nothing to do", run.path().display()));
         return Ok(Ending::Complete);
     }
-    match progress {
-        Some(progress) => eprintln!(
-            "{}: continues in epoch {} after {} batches",
-            run.path().display(),
-            progress.epoch.min(config.epochs),
-            progress.batch
-        ),
-        None => eprintln!("{}: no usable checkpoint, begins at epoch 1", run.path().display()),
-    }
+    let where_from = match progress {
+        Some(Progress { epoch, batch, .. }) => format!("continues in epoch {epoch} after {batch} batches"),
+        None => "no usable checkpoint, begins at epoch 1".to_owned(),
+    };
+    note(&format!("{}: {where_from}", run.path().display()));
     let data = load(&config)?;
     let target = target(&config)?;
     write(&run.config(), config.to_toml().as_bytes())?;

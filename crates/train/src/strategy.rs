@@ -136,7 +136,7 @@ where
     B::InnerBackend: Backend,
 {
     fn run(&mut self, train: &TrainLoader<Parts<B>>, valid: &ValidLoader<Parts<B>>) -> Result<Ending, Failure> {
-        while self.progress.epoch <= self.strategy.plan.epochs {
+        while !self.is_over() {
             let started = Instant::now();
             let before = self.progress.seconds;
             let complete = self.train_epoch(train)? && self.finish_epoch(valid, started)?;
@@ -145,14 +145,15 @@ where
                 self.save()?;
                 return Ok(Ending::Interrupted);
             }
-            if self.progress.stopped_early {
-                break;
-            }
-            if (self.should_stop)() && self.progress.epoch <= self.strategy.plan.epochs {
+            if (self.should_stop)() && !self.is_over() {
                 return Ok(Ending::Interrupted);
             }
         }
         Ok(Ending::Complete)
+    }
+
+    fn is_over(&self) -> bool {
+        self.progress.stopped_early || self.progress.epoch > self.strategy.plan.epochs
     }
 
     /// Trains on what is left of the epoch; `false` if the user stopped it.
@@ -203,7 +204,7 @@ where
         let (batch, iteration) = (batch + 1, iteration + 1);
         let what = format!(
             "the loss is not finite at iteration {iteration} (epoch {epoch}, batch {batch}): try a lower --lr or \
-             --clip-grad; the last good checkpoint is kept"
+             --clip-grad; earlier checkpoints are kept"
         );
         Failure::new(Exit::Input, what)
     }

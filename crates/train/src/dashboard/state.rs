@@ -33,6 +33,9 @@ pub(super) struct State {
     pub(super) version: u64,
 }
 
+/// The metrics that come first, in this order; others follow by name.
+const FIRST: [&str; 3] = ["Loss", "Accuracy", "Top-5 Accuracy"];
+
 impl State {
     pub(super) fn new(run: RunInfo, now: Instant) -> Self {
         Self {
@@ -54,6 +57,9 @@ impl State {
             Some(known) => known.name = definition.name,
             None => self.metrics.push(Metric::new(definition)),
         }
+        // burn-train registers from a hash map, in another order each time.
+        let rank = |name: &str| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
+        self.metrics.sort_by(|a, b| rank(&a.name).cmp(&rank(&b.name)).then_with(|| a.name.cmp(&b.name)));
     }
 
     /// Keeps a metric's value for the iteration that the next [`commit`](Self::commit) of `split` describes. Values of

@@ -1,0 +1,55 @@
+//! Weights going both ways between Kiln and PyTorch: the same file gives the same logits in both.
+//!
+//! `golden/exchange.py` made the files.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Tensor, TensorData};
+use kiln_backend::{Reference, relative_difference};
+use kiln_data::Preprocess;
+use kiln_model::weights::Weights;
+use kiln_model::{Architecture, Network};
+use safetensors::SafeTensors;
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+fn images() -> Tensor<Reference, 4> {
+    let bytes = std::fs::read(golden("logits.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let pixels = file.tensor("images").unwrap().data();
+    let mut values = vec![0.; pixels.len()];
+    Preprocess::mnist().normalise_into(pixels, &mut values);
+    Tensor::from_data(TensorData::new(values, [16, 1, 28, 28]), &Default::default())
+}
+
+/// PyTorch's logits for a weights file.
+fn theirs(name: &str) -> TensorData {
+    let bytes = std::fs::read(golden("exchange.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let view = file.tensor(name).unwrap();
+    let values: Vec<f32> = view.data().chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
+    TensorData::new(values, view.shape().to_vec())
+}
+
+fn assert_same_logits(network: &Network<Reference>, name: &str) {
+    let difference = relative_difference(&network.forward(images()).into_data(), &theirs(name));
+    assert!(difference < 1e-5, "{name}: {difference}");
+}
+
+#[test]
+fn weights_trained_here_give_the_same_logits_in_pytorch() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/models/lecture-cnn.safetensors");
+    let network = Weights::read(&shipped).unwrap().network(&Default::default()).unwrap();
+    assert_same_logits(&network, "shipped");
+}
+
+#[test]
+fn weights_saved_by_pytorch_give_the_same_logits_here() {
+    let path = golden("from-torch.safetensors");
+    assert!(Weights::read(&path).unwrap_err().to_string().contains("not written by Kiln"));
+    let classes = (0..10).map(|digit| digit.to_string()).collect();
+    let weights = Weights::read_foreign(&path, Architecture::LectureCnn, classes).unwrap();
+    assert_same_logits(&weights.network(&Default::default()).unwrap(), "from-torch");
+}
