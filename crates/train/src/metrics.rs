@@ -100,8 +100,7 @@ impl<M: Measure> Metric for Counted<M> {
     fn update(&mut self, tally: &Tally, _: &MetricMetadata) -> SerializedEntry {
         self.batch = *tally;
         self.epoch.add(tally);
-        let entry = NumericEntry::Aggregated { aggregated_value: M::of(tally), count: tally.count };
-        SerializedEntry::new(format!("{:.4}", M::of(&self.epoch)), entry.serialize())
+        SerializedEntry::new(format!("{:.4}", M::of(&self.epoch)), entry::<M>(tally).serialize())
     }
 
     fn clear(&mut self) {
@@ -111,12 +110,17 @@ impl<M: Measure> Metric for Counted<M> {
 
 impl<M: Measure> Numeric for Counted<M> {
     fn value(&self) -> NumericEntry {
-        NumericEntry::Value(M::of(&self.batch))
+        entry::<M>(&self.batch)
     }
 
     fn running_value(&self) -> NumericEntry {
-        NumericEntry::Value(M::of(&self.epoch))
+        entry::<M>(&self.epoch)
     }
+}
+
+/// A value with its number of images, so that whoever averages can weigh a short last batch rightly.
+fn entry<M: Measure>(tally: &Tally) -> NumericEntry {
+    NumericEntry::Aggregated { aggregated_value: M::of(tally), count: tally.count }
 }
 
 /// Keeps burn-train from writing its own metric files: ours are `metrics.csv` and the TensorBoard events.
@@ -132,4 +136,27 @@ impl MetricLogger for NoFiles {
     fn log_metric_definition(&mut self, _: MetricDefinition) {}
 
     fn log_epoch_summary(&mut self, _: EpochSummary) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_last_batch_counts_by_its_images() {
+        let tally = |count, correct, loss_sum| Tally { count, correct, top5: count, loss_sum };
+        let mut accuracy = Counted::<Accuracy>::new();
+        let mut loss = Counted::<Loss>::new();
+        for tally in [tally(64, 32, 64.), tally(16, 16, 0.)] {
+            let shown = accuracy.update(&tally, &MetricMetadata::fake());
+            assert!(shown.serialized.ends_with(&format!(",{}", tally.count)), "{}", shown.serialized);
+            loss.update(&tally, &MetricMetadata::fake());
+        }
+        assert_eq!(accuracy.running_value().current(), 60.);
+        assert_eq!(loss.running_value().current(), 0.8);
+        let NumericEntry::Aggregated { aggregated_value, count } = accuracy.value() else { panic!("no count") };
+        assert_eq!((aggregated_value, count), (100., 16));
+        accuracy.clear();
+        assert!(accuracy.running_value().current().is_nan());
+    }
 }
