@@ -1,1 +1,33 @@
-//! placeholder
+//! Classifies images with Kiln's weights.
+//!
+//! ```text
+//! arguments ─► inputs ─► prepare (decode, Preprocess) ─► Classifier (logits) ─► Answer ─► report
+//! ```
+//!
+//! [`predict`] walks this way batch by batch, so memory does not grow with the number of images. [`choose`] finds the
+//! weights, [`models`] and [`doctor`] say what this build has and whether it computes correctly.
+
+mod answer;
+mod choose;
+mod classifier;
+pub mod doctor;
+pub mod inputs;
+pub mod models;
+mod predict;
+mod prepare;
+pub mod report;
+
+pub use answer::{Answer, Milliseconds, Named, Preprocessing, Region};
+pub use choose::{BUILT_IN, Choice, built_in, choose};
+pub use classifier::Classifier;
+pub use predict::{Options, Outcome, PredictError, predict};
+pub use prepare::{MAX_BYTES, Prepared, prepare};
+
+/// `text` on one line and without control characters: file names may hold both, and terminals obey them.
+pub(crate) fn printable(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() { clean.extend(character.escape_default()) } else { clean.push(character) }
+    }
+    clean
+}

@@ -1,1 +1,159 @@
-fn main() {}
+//! `infer`: classifies images.
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use infer::report::{Format, report};
+use infer::{Choice, Options, PredictError, choose, doctor, models, predict};
+use kiln_cli::{BackendArgs, Exit, Failure, finish, note};
+use kiln_model::Architecture;
+
+/// Classifies images.
+#[derive(Parser)]
+#[command(name = "infer", version, after_help = AFTER_HELP, args_override_self = true)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+struct Flags {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    predict: PredictFlags,
+}
+
+#[derive(Args)]
+struct PredictFlags {
+    /// Image file (PNG, JPEG, BMP, WebP, GIF), folder of images, pattern such as '*.png', @FILE (a list, one path a
+    /// line; @- reads it from standard input), or - (one image on standard input)
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<OsString>,
+    /// Weights: a file, a run's folder, a run's name under --output, or `built-in` [default: the newest run's, else
+    /// built-in]
+    #[arg(short, long, visible_alias = "weights", value_name = "FILE|RUN")]
+    model: Option<PathBuf>,
+    /// The network of weights that were not written by Kiln and do not name it
+    #[arg(long, requires = "model", value_name = "NAME")]
+    arch: Option<Architecture>,
+    /// A file with that network's class names, one a line [default: the ten digits]
+    #[arg(long, requires = "arch", value_name = "FILE")]
+    classes: Option<PathBuf>,
+    /// How many classes to name, best first
+    #[arg(long, default_value_t = 3, value_parser = at_least_one, value_name = "N")]
+    topk: usize,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Give the logits too (not with csv)
+    #[arg(long)]
+    logits: bool,
+    #[command(flatten)]
+    backend: BackendArgs,
+    /// Images that go through the network together
+    #[arg(short, long, default_value_t = 64, value_parser = batch_size, value_name = "N")]
+    batch_size: usize,
+    /// Folder of the runs
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    output: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the architectures, or one's layers
+    Models {
+        /// Show the layers of this one
+        name: Option<Architecture>,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+        format: TableFormat,
+    },
+    /// List backends and devices, and compare what they compute with the CPU
+    Doctor,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum TableFormat {
+    /// A table for people.
+    Text,
+    /// One object.
+    Json,
+}
+
+const AFTER_HELP: &str = "\
+A file called `models` or `doctor` is ./models or ./doctor.
+Exit codes: 0 good, 1 an input could not be classified, 2 usage, 3 weights, 5 backend or device, 6 output.";
+
+/// More than this needs gigabytes between the layers and is no faster.
+const LARGEST_BATCH: usize = 4096;
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a whole number from 1 up".to_owned())
+}
+
+fn batch_size(text: &str) -> Result<usize, String> {
+    let size = at_least_one(text).ok().filter(|&size| size <= LARGEST_BATCH);
+    size.ok_or_else(|| format!("expected a whole number from 1 to {LARGEST_BATCH}"))
+}
+
+fn main() -> ExitCode {
+    let Flags { command, predict } = Flags::parse();
+    finish(match command {
+        None => classify(predict),
+        Some(Command::Models { name, format }) => list(name, format),
+        Some(Command::Doctor) => examine(),
+    })
+}
+
+fn classify(flags: PredictFlags) -> Result<ExitCode, Failure> {
+    if flags.logits && flags.format == Format::Csv {
+        return Err(Failure::new(Exit::Usage, "--logits: csv has no column for them; use --format json or jsonl"));
+    }
+    let PredictFlags { inputs, model, arch, classes, topk, format, logits, backend, batch_size, output } = flags;
+    let (weights, line) = choose(&Choice { model, output, arch, classes })?;
+    let target = backend.target()?;
+    line.iter().for_each(|line| note(line));
+    let mut report = report(format, &weights, standard_output(), wants_colour());
+    match predict(&target, &weights, inputs, &Options { topk, logits, batch_size }, &mut *report) {
+        Ok(outcome) if outcome.failed > 0 => Ok(ExitCode::from(Exit::Input as u8)),
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(PredictError::Weights(error)) => Err(error.into()),
+        Err(PredictError::Output(error)) => unwritten(&error),
+    }
+}
+
+fn list(name: Option<Architecture>, format: TableFormat) -> Result<ExitCode, Failure> {
+    let text = match (format, name) {
+        (TableFormat::Json, name) => models::to_json(name),
+        (TableFormat::Text, Some(name)) => models::layers(name),
+        (TableFormat::Text, None) => models::table(),
+    };
+    let mut out = standard_output();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_or_else(|error| unwritten(&error), |()| Ok(ExitCode::SUCCESS))
+}
+
+fn examine() -> Result<ExitCode, Failure> {
+    match doctor::examine(&mut standard_output()) {
+        Ok(true) => Ok(ExitCode::SUCCESS),
+        Ok(false) => Ok(ExitCode::from(Exit::Input as u8)),
+        Err(error) => unwritten(&error),
+    }
+}
+
+fn standard_output() -> impl Write {
+    BufWriter::new(io::stdout().lock())
+}
+
+/// <https://no-color.org>
+fn wants_colour() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stdout().is_terminal() && !refused && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
+}
+
+/// A reader that has seen enough (`infer .. | head`) is no failure.
+fn unwritten(error: &io::Error) -> Result<ExitCode, Failure> {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(Failure::new(Exit::Output, format!("standard output: cannot be written: {error}")))
+}

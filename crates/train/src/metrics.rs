@@ -141,16 +141,19 @@ impl MetricLogger for NoFiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::data::dataloader::Progress;
 
     #[test]
     fn a_short_last_batch_counts_by_its_images() {
         let tally = |count, correct, loss_sum| Tally { count, correct, top5: count, loss_sum };
         let mut accuracy = Counted::<Accuracy>::new();
         let mut loss = Counted::<Loss>::new();
+        let (progress, global_progress) = (Progress::new(0, 1), Progress::new(0, 1));
+        let metadata = MetricMetadata { progress, global_progress, iteration: None, lr: None };
         for tally in [tally(64, 32, 64.), tally(16, 16, 0.)] {
-            let shown = accuracy.update(&tally, &MetricMetadata::fake());
+            let shown = accuracy.update(&tally, &metadata);
             assert!(shown.serialized.ends_with(&format!(",{}", tally.count)), "{}", shown.serialized);
-            loss.update(&tally, &MetricMetadata::fake());
+            loss.update(&tally, &metadata);
         }
         assert_eq!(accuracy.running_value().current(), 60.);
         assert_eq!(loss.running_value().current(), 0.8);

@@ -41,9 +41,10 @@ mod fixture;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use screen::{leave_at_once, restore_terminal};
 pub use stop::StopRequest;
@@ -112,8 +113,13 @@ impl Shared {
 pub struct Dashboard {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// Disconnects when the drawing thread ends.
+    ended: Mutex<Receiver<()>>,
     screen: Option<Screen>,
 }
+
+/// How long a dropped dashboard waits for its thread. On a terminal that was closed, reading the keyboard never returns.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 impl Dashboard {
     /// Takes the terminal over and starts to draw. The keyboard's wish to stop goes to `stop`.
@@ -124,11 +130,15 @@ impl Dashboard {
     pub fn start(info: RunInfo, stop: StopRequest) -> io::Result<Dashboard> {
         let shared = Arc::new(Shared::new(info));
         let (screen, terminal) = Screen::enter()?;
+        let (alive, ended) = mpsc::channel::<()>();
         let thread = thread::Builder::new().name("dashboard".into()).spawn({
             let shared = Arc::clone(&shared);
-            move || ui::run(&shared, &stop, terminal)
+            move || {
+                let _alive = alive;
+                ui::run(&shared, &stop, terminal);
+            }
         })?;
-        Ok(Dashboard { shared, thread: Some(thread), screen: Some(screen) })
+        Ok(Dashboard { shared, thread: Some(thread), ended: Mutex::new(ended), screen: Some(screen) })
     }
 
     /// A handle for the training strategy; it may outlive the dashboard.
@@ -147,7 +157,10 @@ impl Dashboard {
 impl Drop for Dashboard {
     fn drop(&mut self) {
         self.shared.closing.store(true, Ordering::Relaxed);
-        self.join();
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(FAREWELL) == Err(RecvTimeoutError::Disconnected) {
+            self.join();
+        }
         self.screen.take();
     }
 }

@@ -1,0 +1,70 @@
+//! From a source to a network's pixels: read, decode, fit.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+use kiln_data::picture::DecodeError;
+use kiln_data::preprocess::Prepared as Fitted;
+use kiln_data::{Picture, Preprocess};
+
+use crate::inputs::{ErrorCode, InputError, Source};
+
+/// The longest file that is read: 100 megapixels of RGBA fit, an endless pipe does not.
+pub const MAX_BYTES: u64 = 512 << 20;
+
+/// An image ready for the network.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Where it came from.
+    pub source: Source,
+    /// Its pixels `[C, H, W]`, and what was done to get them.
+    pub fitted: Fitted,
+    /// Time to read and decode it.
+    pub decode: Duration,
+    /// Time to fit it.
+    pub preprocess: Duration,
+}
+
+/// Reads, decodes and fits an image.
+///
+/// # Errors
+/// If there is no such file, or it is no image.
+pub fn prepare(source: Source, preprocess: &Preprocess) -> Result<Prepared, InputError> {
+    let start = Instant::now();
+    let bytes = read(&source)?;
+    let picture = Picture::decode(&bytes).map_err(|error| {
+        let code = match error {
+            DecodeError::Empty => ErrorCode::Empty,
+            DecodeError::TooLarge { .. } => ErrorCode::TooLarge,
+            _ => ErrorCode::Decode,
+        };
+        InputError::new(&source, code, error.to_string())
+    })?;
+    let decoded = Instant::now();
+    let fitted = preprocess.pixels(&picture);
+    Ok(Prepared { source, fitted, decode: decoded - start, preprocess: decoded.elapsed() })
+}
+
+fn read(source: &Source) -> Result<Vec<u8>, InputError> {
+    let bytes = match source {
+        Source::File(path) => File::open(path).and_then(|file| {
+            let length = file.metadata()?.len();
+            // A file that says itself that it is too long need not be read.
+            if length > MAX_BYTES { Ok(None) } else { read_all(file, length as usize) }
+        }),
+        Source::Standard => read_all(io::stdin().lock(), 0),
+    };
+    let too_large = || {
+        let what = format!("the file is too large: more than {} MB", MAX_BYTES >> 20);
+        InputError::new(source, ErrorCode::TooLarge, what)
+    };
+    bytes.map_err(|error| InputError::system(source, &error))?.ok_or_else(too_large)
+}
+
+/// All bytes; `None` if there are more than [`MAX_BYTES`].
+fn read_all(reader: impl Read, expected: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::with_capacity(expected);
+    reader.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= MAX_BYTES).then_some(bytes))
+}

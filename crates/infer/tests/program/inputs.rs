@@ -1,0 +1,174 @@
+//! What INPUT may be, and what is said of one that cannot be classified.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{Ended, classify, classify_input, folder, infer, sample};
+
+/// The paths of the results and their best classes.
+fn answers(ended: &Ended) -> Vec<(String, u64)> {
+    let json = ended.json();
+    let answer = |result: &Value| {
+        (result["path"].as_str().unwrap().to_owned(), result["predictions"][0]["class"].as_u64().unwrap())
+    };
+    json["results"].as_array().unwrap().iter().map(answer).collect()
+}
+
+fn json(folder: &Path, inputs: &[&str]) -> Ended {
+    classify(folder, &[inputs, &["--format", "json"]].concat())
+}
+
+fn pairs(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
+    expected.iter().map(|(path, class)| ((*path).to_owned(), *class)).collect()
+}
+
+#[test]
+fn a_folder_gives_its_images_by_extension_or_content_sorted_and_not_those_below() {
+    let folder = folder(&[]);
+    let inner = folder.path().join("digits");
+    fs::create_dir_all(inner.join("below.png")).unwrap();
+    for (name, digit) in [("b.PNG", 1), ("a", 2), ("c.txt", 3), (".hidden.png", 4), ("below.png/d.png", 5)] {
+        fs::copy(sample(digit), inner.join(name)).unwrap();
+    }
+    fs::write(inner.join("notes.txt"), "BM is how a bitmap begins").unwrap();
+    let ended = json(folder.path(), &["digits"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(answers(&ended), pairs(&[("digits/a", 2), ("digits/b.PNG", 1), ("digits/c.txt", 3)]));
+}
+
+#[test]
+fn a_folder_without_images_is_an_error() {
+    let folder = folder(&[("good.png", 7)]);
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    fs::write(folder.path().join("empty/notes.txt"), "nothing here").unwrap();
+    let ended = json(folder.path(), &["empty", "good.png"]);
+    ended.assert_fails(1, &["empty: no images in this folder"]);
+    assert_eq!(ended.json()["errors"][0]["code"], "no-images");
+    assert_eq!(answers(&ended), pairs(&[("good.png", 7)]));
+}
+
+#[test]
+fn patterns_are_expanded_where_the_shell_did_not() {
+    let folder = folder(&[("1.png", 1), ("2.png", 2), ("[3].png", 3), ("other.jpg", 4)]);
+    assert_eq!(answers(&json(folder.path(), &["?.png"])), pairs(&[("1.png", 1), ("2.png", 2)]));
+    assert_eq!(answers(&json(folder.path(), &["[2-9].png"])), pairs(&[("2.png", 2)]));
+    assert_eq!(answers(&json(folder.path(), &["[3].png"])), pairs(&[("[3].png", 3)]), "a file goes first");
+    for pattern in ["*.gif", "x/*", "[", "***"] {
+        let ended = json(folder.path(), &[pattern]);
+        ended.assert_fails(1, &[pattern]);
+        assert_eq!(ended.json()["errors"][0]["code"], "no-match", "{pattern}");
+    }
+}
+
+#[test]
+fn a_list_has_a_path_a_line() {
+    let folder = folder(&[("a b.png", 1)]);
+    fs::create_dir(folder.path().join("more")).unwrap();
+    fs::copy(sample(2), folder.path().join("more/2.png")).unwrap();
+    let list = "\u{feff}a b.png\r\n\n  # a comment\n  more \n*.png\nmissing.png";
+    fs::write(folder.path().join("list.txt"), list).unwrap();
+    let expected = pairs(&[("a b.png", 1), ("more/2.png", 2)]);
+    for ended in [
+        json(folder.path(), &["@list.txt"]),
+        classify_input(folder.path(), &["@-", "--format", "json"], list.as_bytes()),
+    ] {
+        assert_eq!(ended.code, Some(1));
+        assert_eq!(answers(&ended), expected);
+        assert_eq!(ended.errors(), ["error: *.png: no such file", "error: missing.png: no such file"]);
+    }
+}
+
+#[test]
+fn a_list_that_is_none_is_an_error() {
+    let folder = folder(&[]);
+    fs::write(folder.path().join("empty.txt"), "# nothing\n\n").unwrap();
+    fs::write(folder.path().join("zeros"), vec![0; 1 << 20]).unwrap();
+    for (list, code) in [("@missing.txt", "missing"), ("@empty.txt", "no-images"), ("@.", "read"), ("@zeros", "read")] {
+        let ended = json(folder.path(), &[list]);
+        ended.assert_fails(1, &[list]);
+        assert_eq!(ended.json()["errors"][0]["code"], code, "{list}");
+    }
+}
+
+#[test]
+fn standard_input_is_an_image() {
+    let folder = folder(&[]);
+    let bytes = fs::read(sample(8)).unwrap();
+    let ended = classify_input(folder.path(), &["-", "--format", "json"], &bytes);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(answers(&ended), pairs(&[("-", 8)]));
+    classify_input(folder.path(), &["-"], b"").assert_fails(1, &["-: the image is empty"]);
+}
+
+#[test]
+fn bad_inputs_are_named_and_good_ones_answered() {
+    let folder = folder(&[("good.png", 7)]);
+    let path = folder.path();
+    fs::write(path.join("text.png"), "this is no image").unwrap();
+    fs::write(path.join("empty.png"), "").unwrap();
+    fs::write(path.join("huge.png"), HUGE).unwrap();
+    fs::write(path.join("header.png"), &HUGE[..33]).unwrap();
+    let half = fs::read(sample(3)).unwrap();
+    fs::write(path.join("half.png"), &half[..half.len() / 2]).unwrap();
+    let long = fs::File::create(path.join("long.png")).unwrap();
+    long.set_len(infer::MAX_BYTES + 1).unwrap();
+    let expected = [
+        ("text.png", "decode"),
+        ("empty.png", "empty"),
+        ("huge.png", "too-large"),
+        ("header.png", "decode"),
+        ("half.png", "decode"),
+        ("long.png", "too-large"),
+        ("missing.png", "missing"),
+        ("good.png/inside.png", "missing"),
+        ("", "missing"),
+    ];
+    let mut inputs: Vec<_> = expected.iter().map(|(name, _)| *name).collect();
+    inputs.insert(3, "good.png");
+    inputs.push("good.png");
+    let ended = json(path, &inputs);
+    assert_eq!(ended.code, Some(1));
+    assert_eq!(answers(&ended), pairs(&[("good.png", 7), ("good.png", 7)]));
+    let json = ended.json();
+    let errors: Vec<_> = json["errors"].as_array().unwrap().iter().collect();
+    let found: Vec<_> =
+        errors.iter().map(|error| (error["path"].as_str().unwrap(), error["code"].as_str().unwrap())).collect();
+    assert_eq!(found, expected);
+    assert_eq!(ended.errors().len(), expected.len(), "one line each: {}", ended.err);
+    assert!(ended.err.contains("60000x60000"), "{}", ended.err);
+}
+
+/// A PNG whose header promises 60,000 x 60,000 pixels (33 bytes), with no data for them.
+const HUGE: [u8; 65] = [
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d, 0x49, 0x48, 0x44, 0x52, 0, 0, 0xea, 0x60, 0, 0,
+    0xea, 0x60, 8, 0, 0, 0, 0, 0xa5, 0xb9, 0x2a, 0x9e, 0, 0, 0, 8, 0x49, 0x44, 0x41, 0x54, 0x78, 0x9c, 3, 0, 0, 0, 0,
+    1, 0x48, 6, 0x89, 0xd2, 0, 0, 0, 0, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
+];
+
+#[cfg(unix)]
+#[test]
+fn an_endless_file_and_a_dangling_link_are_errors() {
+    let folder = folder(&[]);
+    std::os::unix::fs::symlink("nowhere", folder.path().join("link.png")).unwrap();
+    classify(folder.path(), &["."]).assert_fails(1, &["./link.png: no such file"]);
+    if Path::new("/dev/zero").exists() {
+        classify(folder.path(), &["@/dev/zero"]).assert_fails(1, &["not a list"]);
+    }
+}
+
+#[test]
+fn no_input_is_a_usage_error() {
+    let folder = folder(&[]);
+    for arguments in [&[][..], &["--format", "json"], &["--nonsense", "a.png"], &["a.png", "-b", "0"]] {
+        assert_eq!(infer(folder.path(), arguments).code, Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn options_may_stand_between_inputs_and_the_last_one_counts() {
+    let folder = folder(&[("1.png", 1), ("2.png", 2)]);
+    let ended = classify(folder.path(), &["--topk", "5", "1.png", "--format", "csv", "2.png", "--topk", "1"]);
+    assert_eq!(ended.out.lines().count(), 3, "{}", ended.out);
+}
