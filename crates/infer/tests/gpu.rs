@@ -4,8 +4,12 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use burn::module::{ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{Tensor, TensorData};
 use infer::doctor::difference;
-use kiln_backend::{BackendName, Target};
+use kiln_backend::{Backend, BackendName, DeviceChoice, Program, Target, Training, cross_entropy, relative_difference};
 use kiln_model::Architecture;
 
 /// The largest relative difference of logits between a GPU and the CPU.
@@ -33,6 +37,59 @@ fn every_architecture_has_the_same_logits_on_every_adapter() {
             let difference = difference(architecture, &target).unwrap();
             println!("{architecture} on {}: {difference:.1e}", target.adapter());
             assert!(difference < TOLERANCE, "{architecture} on {}: {difference:.1e}", target.adapter());
+        }
+    }
+}
+
+/// The gradients of one training step, in the network's order.
+struct Gradients(Architecture);
+
+impl Program for Gradients {
+    type Output = Vec<TensorData>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Vec<TensorData> {
+        self.on::<Training<B>>(&device)
+    }
+}
+
+impl Gradients {
+    fn on<B: AutodiffBackend + Backend>(self, device: &B::Device) -> Vec<TensorData> {
+        let network = self.0.seeded::<B>(10, 42, device);
+        let pixel = |at: usize| (at * 37 % 256) as f32 / 255. - 0.5;
+        let images: Vec<f32> = (0..8 * 784).map(pixel).collect();
+        let images = Tensor::from_data(TensorData::new(images, [8, 1, 28, 28]), device);
+        let targets = Tensor::from_data([3, 1, 4, 1, 5, 9, 2, 6], device);
+        let loss = cross_entropy(network.forward(images), targets, 0.);
+        let grads = GradientsParams::from_grads(loss.backward(), &network);
+        let mut reader = Reader { grads, read: Vec::new() };
+        burn::module::Module::visit(&network, &mut reader);
+        reader.read
+    }
+}
+
+struct Reader {
+    grads: GradientsParams,
+    read: Vec<TensorData>,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Reader {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let grad = self.grads.get::<B::InnerBackend, D>(param.id).expect("every weight has a gradient");
+        self.read.push(grad.into_data().convert::<f32>());
+    }
+}
+
+#[test]
+fn a_training_step_has_the_same_gradients_on_every_adapter() {
+    let cpu = Target::find(BackendName::NdArray, DeviceChoice::Auto).unwrap();
+    for target in adapters() {
+        for (architecture, tensors) in [(Architecture::LectureCnn, 6), (Architecture::Mlp, 10)] {
+            let (ours, reference) = (target.run(Gradients(architecture)), cpu.run(Gradients(architecture)));
+            assert_eq!((ours.len(), reference.len()), (tensors, tensors));
+            for (place, (ours, reference)) in ours.iter().zip(&reference).enumerate() {
+                let difference = relative_difference(ours, reference);
+                assert!(difference < TOLERANCE, "{architecture}, tensor {place}: {difference:.1e}");
+            }
         }
     }
 }
