@@ -3,7 +3,10 @@
 use clap::Args;
 use kiln_backend::{BackendName, DeviceChoice, Target, use_threads};
 
-use crate::Failure;
+use crate::{Exit, Failure};
+
+/// More threads than any machine has: beyond it the system would be busy with starting them.
+pub const MAX_THREADS: usize = 1024;
 
 /// `--backend`, `--device` and `--threads`.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
@@ -27,6 +30,10 @@ impl BackendArgs {
     /// If this build lacks the backend, or there is no such device.
     pub fn target(&self) -> Result<Target, Failure> {
         if let Some(threads) = self.threads {
+            if !(1..=MAX_THREADS).contains(&threads) {
+                let what = format!("--threads: out of range, expected 1 to {MAX_THREADS}");
+                return Err(Failure::new(Exit::Usage, what));
+            }
             use_threads(threads)?;
         }
         let backend = self.backend.unwrap_or_else(BackendName::default_of_build);

@@ -72,6 +72,7 @@ impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
         let exit = match error {
             DataError::Unknown { .. } | DataError::Split { .. } => Exit::Usage,
+            DataError::Write(_) => Exit::Output,
             _ => Exit::Data,
         };
         Self::new(exit, error.to_string())

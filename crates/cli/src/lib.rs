@@ -5,7 +5,7 @@ mod durable;
 mod failure;
 mod runs;
 
-pub use backend::BackendArgs;
-pub use durable::{sync_folder, write_durably};
+pub use backend::{BackendArgs, MAX_THREADS};
+pub use durable::{sweep, sync_folder, write_durably};
 pub use failure::{Exit, Failure, finish, note};
 pub use runs::{RunFolder, Runs};

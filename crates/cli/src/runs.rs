@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::{Exit, Failure, write_durably};
 
+/// The file beside the runs that names the newest.
+const LATEST: &str = "latest";
+
 /// The folder of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder {
@@ -22,6 +25,15 @@ impl RunFolder {
     pub fn name(&self) -> String {
         let full = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
         full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// Makes this the newest run of its folder of runs.
+    ///
+    /// # Errors
+    /// If `latest` cannot be written.
+    pub fn set_latest(&self) -> Result<(), Failure> {
+        let path = self.path.with_file_name(LATEST);
+        write_durably(&path, format!("{}\n", self.name()).as_bytes()).map_err(|error| Failure::write(&path, &error))
     }
 
     /// Every option, resolved.
@@ -76,10 +88,6 @@ impl Runs {
         RunFolder { path: self.output.join(name) }
     }
 
-    fn latest_file(&self) -> PathBuf {
-        self.output.join("latest")
-    }
-
     /// Makes a new run's folder: `name`, or the first free `<stem>-<NNN>`. An existing one is never touched.
     ///
     /// # Errors
@@ -111,21 +119,20 @@ impl Runs {
         }
     }
 
-    /// Makes a run the newest.
-    ///
-    /// # Errors
-    /// If `latest` cannot be written.
-    pub fn set_latest(&self, run: &RunFolder) -> Result<(), Failure> {
-        let path = self.latest_file();
-        write_durably(&path, format!("{}\n", run.name()).as_bytes()).map_err(|error| Failure::write(&path, &error))
+    /// The newest run, if there is one: the one that `latest` names, or else the one that was begun last.
+    pub fn latest(&self) -> Option<RunFolder> {
+        let named = fs::read_to_string(self.output.join(LATEST)).unwrap_or_default();
+        let named = check_name(named.trim()).ok().map(|()| self.folder(named.trim()));
+        named.filter(|run| run.path.is_dir()).or_else(|| self.begun_last())
     }
 
-    /// The newest run, if there is one.
-    pub fn latest(&self) -> Option<RunFolder> {
-        let name = fs::read_to_string(self.latest_file()).ok()?;
-        let name = name.trim();
-        check_name(name).ok()?;
-        Some(self.folder(name)).filter(|run| run.path.is_dir())
+    fn begun_last(&self) -> Option<RunFolder> {
+        let entries = fs::read_dir(&self.output).ok()?.flatten().map(|entry| RunFolder { path: entry.path() });
+        let begun = |run: &RunFolder| fs::metadata(run.config()).and_then(|config| config.modified()).ok();
+        entries
+            .filter_map(|run| Some((begun(&run)?, run)))
+            .max_by_key(|(begun, run)| (*begun, run.name()))
+            .map(|(_, run)| run)
     }
 
     /// A run by its path, or by its name under this folder.
@@ -133,13 +140,15 @@ impl Runs {
         [PathBuf::from(run), self.output.join(run)]
             .into_iter()
             .find(|path| path.is_dir())
+            // `.` has a name only as a whole path.
+            .map(|path| if path.file_name().is_none() { path.canonicalize().unwrap_or(path) } else { path })
             .map(|path| RunFolder { path })
     }
 }
 
 fn check_name(name: &str) -> Result<(), Failure> {
     let plain = Path::new(name).components().count() == 1 && !name.contains(['/', '\\']) && !name.starts_with('.');
-    if plain && name != "latest" {
+    if plain && name != LATEST && !name.contains(char::is_control) {
         return Ok(());
     }
     Err(Failure::new(Exit::Usage, format!("--name {name}: expected a plain name for a folder, other than `latest`")))
@@ -159,7 +168,11 @@ mod tests {
         assert_eq!(runs.create(None, "lecture-cnn-mnist").unwrap().name(), "lecture-cnn-mnist-002");
         let taken = runs.create(Some("lecture-cnn-mnist-001"), "x").unwrap_err();
         assert_eq!(taken.exit, Exit::Usage);
-        runs.set_latest(&first).unwrap();
+        first.set_latest().unwrap();
+        assert_eq!(runs.latest(), Some(first.clone()));
+        // A name that leads nowhere: the run that was begun last, not none.
+        fs::write(folder.path().join("runs/latest"), "gone\n").unwrap();
+        fs::write(first.config(), "").unwrap();
         assert_eq!(runs.latest(), Some(first.clone()));
         assert_eq!(runs.find("lecture-cnn-mnist-001"), Some(first.clone()));
         assert_eq!(runs.find(first.path().to_str().unwrap()), Some(first));
@@ -169,7 +182,7 @@ mod tests {
     #[test]
     fn names_that_lead_elsewhere_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["a/b", "..", ".hidden", "", "latest"] {
+        for name in ["a/b", "..", ".hidden", "", "latest", "a\nb"] {
             assert_eq!(Runs::new(folder.path()).create(Some(name), "x").unwrap_err().exit, Exit::Usage, "{name}");
         }
     }

@@ -146,6 +146,9 @@ pub enum DataError {
     /// The dataset had to be downloaded, and could not be.
     #[error("{0}")]
     Download(String),
+    /// A download could not be kept.
+    #[error("{0}")]
+    Write(String),
 }
 
 fn list(paths: &[PathBuf]) -> String {

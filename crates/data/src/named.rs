@@ -130,10 +130,13 @@ fn is_complete(folder: &Path) -> bool {
 
 #[cfg(feature = "download")]
 fn fetch(name: &str, folder: PathBuf) -> Result<PathBuf, DataError> {
-    use crate::download::{FetchOptions, fetch, files};
+    use crate::download::{DownloadError, FetchOptions, fetch, files};
     let options = FetchOptions { progress: true, ..FetchOptions::default() };
     for file in files(name).unwrap_or_default() {
-        fetch(file, &folder, options).map_err(|error| DataError::Download(error.to_string()))?;
+        fetch(file, &folder, options).map_err(|error| match error {
+            DownloadError::Io { .. } => DataError::Write(error.to_string()),
+            _ => DataError::Download(error.to_string()),
+        })?;
     }
     Ok(folder)
 }

@@ -96,7 +96,17 @@ impl Checkpoints {
         }
         sync_folder(&self.folder).map_err(at(&self.folder))?;
         read(&path).map_err(|reason| (path.clone(), io::Error::other(reason)))?;
-        for old in self.newest_first().into_iter().skip(self.keep) {
+        // What claims to be further than the run is damaged, or the run would have begun there: it must not count as one
+        // of those that are kept.
+        let (further, kept): (Vec<_>, Vec<_>) =
+            self.newest_first().into_iter().partition(|other| place(other) > place(&path));
+        for damaged in further {
+            let name = damaged.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let aside = self.folder.join(format!("damaged-{name}"));
+            let _ = fs::remove_dir_all(&aside);
+            fs::rename(&damaged, &aside).map_err(at(&damaged))?;
+        }
+        for old in kept.into_iter().skip(self.keep) {
             fs::remove_dir_all(&old).map_err(at(&old))?;
         }
         Ok(())
@@ -116,19 +126,17 @@ impl Checkpoints {
 
     fn newest_first(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        let is_checkpoint = |path: &PathBuf| {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let number = |part: &str| part.len() >= 5 && part.bytes().all(|byte| byte.is_ascii_digit());
-            name.split_once('-').is_some_and(|(epochs, batches)| number(epochs) && number(batches))
-        };
-        let mut paths: Vec<_> = entries.filter(is_checkpoint).collect();
-        paths.sort_by_key(|path| {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            name.split('-').map(|part| part.parse().unwrap_or(0)).collect::<Vec<usize>>()
-        });
-        paths.reverse();
+        let mut paths: Vec<_> = entries.filter(|path| place(path).is_some()).collect();
+        paths.sort_by_key(|path| std::cmp::Reverse(place(path)));
         paths
     }
+}
+
+/// The place in the run that a checkpoint's folder is named after: complete epochs, then batches; `None` for other names.
+fn place(folder: &Path) -> Option<(usize, usize)> {
+    let number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok()).flatten();
+    let (epochs, batches) = folder.file_name()?.to_str()?.split_once('-')?;
+    Some((number(epochs)?, number(batches)?))
 }
 
 fn write_aside(folder: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
@@ -172,7 +180,7 @@ mod tests {
     use super::*;
 
     fn checkpoint(epochs: usize, batch: usize) -> Checkpoint {
-        let mut progress = Progress::new();
+        let mut progress = Progress::new(5, "test".to_owned());
         for epoch in 1..=epochs {
             progress.complete_epoch(crate::progress::Row {
                 epoch,
@@ -222,6 +230,15 @@ mod tests {
                 assert!(faults.len() == 1 && faults[0].contains("damaged checkpoint"), "{faults:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_damaged_one_ahead_does_not_push_out_the_one_just_written() {
+        let (_folder, checkpoints) = saved(1, &[(3, 0)]);
+        fs::write(checkpoints.newest_first()[0].join(MODEL), "torn").unwrap();
+        checkpoints.save(&checkpoint(1, 71)).unwrap();
+        assert_eq!(checkpoints.newest(), (Some(checkpoint(1, 71)), vec![]));
+        assert!(checkpoints.folder.join("damaged-00003-00000").is_dir(), "it is not thrown away");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use kiln_backend::BackendName;
-use kiln_cli::{Exit, Failure};
+use kiln_cli::{Exit, Failure, MAX_THREADS};
 use kiln_model::Architecture;
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,7 @@ pub struct Config {
     /// Threads that prepare batches; 0 prepares them on the training thread
     #[arg(short = 'j', long, default_value_t = 1, value_name = "N")]
     pub workers: usize,
-    /// Times to go through the training set
+    /// Number of epochs: times to go through the training set
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub epochs: usize,
     /// Images in a batch
@@ -98,16 +98,16 @@ pub struct Config {
     /// Learning rate at the end of cosine and onecycle [default: 0; for onecycle lr / 250,000]
     #[arg(long, value_name = "F")]
     pub min_lr: Option<f64>,
-    /// Epochs between the steps of step
+    /// With --sched step: epochs between two steps
     #[arg(long, default_value_t = 30, value_name = "N")]
     pub decay_epochs: usize,
-    /// Factor at each step of step
+    /// With --sched step: factor at each step
     #[arg(long, default_value_t = 0.1, value_name = "F")]
     pub decay_rate: f64,
     /// Share of the target that is spread over all classes
     #[arg(long, alias = "smoothing", default_value_t = 0., value_name = "F")]
     pub label_smoothing: f64,
-    /// Largest norm of all gradients together; longer ones are shortened
+    /// Clip the norm of all gradients together to this
     #[arg(long, value_name = "F")]
     pub clip_grad: Option<f64>,
     /// Stop after N epochs without a better one
@@ -141,6 +141,9 @@ pub struct Config {
     #[arg(long, default_value = "auto", value_name = "NAME", hide_possible_values = true)]
     pub dashboard: DashboardName,
 }
+
+/// More of anything is a slip of the finger, and would overflow where numbers are multiplied.
+const LARGEST: usize = 1_000_000;
 
 /// Options that a resumed run may change; all others decide its result.
 const FREE_ON_RESUME: [&str; 7] = ["epochs", "threads", "workers", "device", "dashboard", "log_interval", "output"];
@@ -176,23 +179,26 @@ impl Config {
             }),
             ("limit-train", "at least 1", self.limit_train != Some(0)),
             ("limit-test", "at least 1", self.limit_test != Some(0)),
-            ("epochs", "at least 1", self.epochs > 0),
-            ("batch-size", "at least 1", self.batch_size > 0),
+            ("epochs", "1 to 1000000", (1..=LARGEST).contains(&self.epochs)),
+            ("batch-size", "1 to 1000000", (1..=LARGEST).contains(&self.batch_size)),
             ("workers", "at most 256", self.workers <= 256),
-            ("threads", "1 to 1024", self.threads.is_none_or(|threads| (1..=1024).contains(&threads))),
+            ("threads", "1 to 1024", self.threads.is_none_or(|threads| (1..=MAX_THREADS).contains(&threads))),
             ("lr", "a number above 0", self.lr.is_none_or(positive)),
             ("momentum", "0 up to but not 1", (0. ..1.).contains(&self.momentum)),
             ("weight-decay", "a number from 0", is_or_none(self.weight_decay, |v| v.is_finite() && v >= 0.)),
             ("warmup-epochs", "a number from 0", is_or_none(self.warmup_epochs, |v| v.is_finite() && v >= 0.)),
             ("warmup-lr", "a number from 0", is_or_none(self.warmup_lr, |v| v.is_finite() && v >= 0.)),
             ("min-lr", "a number from 0", is_or_none(self.min_lr, |v| v.is_finite() && v >= 0.)),
-            ("decay-epochs", "at least 1", self.decay_epochs > 0),
+            ("decay-epochs", "1 to 1000000", (1..=LARGEST).contains(&self.decay_epochs)),
             ("decay-rate", "above 0 up to 1", positive(self.decay_rate) && self.decay_rate <= 1.),
             ("label-smoothing", "0 up to but not 1", (0. ..1.).contains(&self.label_smoothing)),
             ("clip-grad", "a number above 0", self.clip_grad.is_none_or(positive)),
             ("patience", "at least 1", self.patience != Some(0)),
             ("checkpoint-hist", "at least 1", self.checkpoint_hist > 0),
             ("log-interval", "at least 1", self.log_interval > 0),
+            // config.toml holds them.
+            ("output", "a path in UTF-8", self.output.to_str().is_some()),
+            ("data-dir", "a path in UTF-8", self.data_dir.as_ref().is_none_or(|path| path.to_str().is_some())),
             ("device", "auto or a number", self.device.parse::<kiln_backend::DeviceChoice>().is_ok()),
         ];
         match checks.into_iter().find(|(_, _, good)| !good) {
@@ -209,9 +215,8 @@ impl Config {
         Schedule {
             shape: self.sched,
             lr,
-            epoch_iterations,
             total: self.epochs * epoch_iterations,
-            warmup: (self.warmup_epochs.unwrap_or(0.) * epoch_iterations as f64).round(),
+            warmup: self.warmup_epochs.unwrap_or(0.) * epoch_iterations as f64,
             warmup_lr: self.warmup_lr.unwrap_or(0.),
             min_lr: self.min_lr.unwrap_or(0.),
             decay: self.decay_epochs * epoch_iterations,
@@ -240,7 +245,10 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let failed = |reason: String| Failure::new(Exit::Usage, format!("{}: {reason}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
-        let config: Self = toml::from_str(&text).map_err(|error| failed(format!("no options of a run: {error}")))?;
+        let config: Self = toml::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            failed(format!("line {line}: {}", error.message()))
+        })?;
         config.validate()?;
         Ok(config)
     }
@@ -368,6 +376,8 @@ mod tests {
             "--checkpoint-hist 0",
             "--log-interval 0",
             "--decay-rate 0",
+            "--decay-epochs 0",
+            "--epochs 18446744073709551615",
             "--device gpu",
             "--limit-train 0",
             "--threads 0",

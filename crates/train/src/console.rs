@@ -14,6 +14,8 @@ pub enum Screen {
     Plain,
     /// The dashboard.
     Dashboard(Feed),
+    /// Nobody as long as Burn's dashboard is up, then standard output.
+    BurnDashboard,
     /// Nobody.
     Off,
 }
@@ -23,27 +25,44 @@ pub struct Console {
     screen: Screen,
     log_path: PathBuf,
     log: File,
+    /// Lines on the epochs that were shown by a dashboard only.
+    unseen: Vec<String>,
 }
 
 impl Console {
     /// Shows lines on `screen` and appends them to the log.
     pub fn new(screen: Screen, log_path: &Path, log: File) -> Self {
-        Self { screen, log_path: log_path.to_owned(), log }
+        Self { screen, log_path: log_path.to_owned(), log, unseen: Vec::new() }
     }
 
     /// The dashboard, if there is one.
     pub fn feed(&self) -> Option<&Feed> {
         match &self.screen {
             Screen::Dashboard(feed) => Some(feed),
-            Screen::Plain | Screen::Off => None,
+            Screen::Plain | Screen::BurnDashboard | Screen::Off => None,
         }
     }
 
-    /// Takes the lines off the dashboard, which is about to close, to standard output.
-    pub fn leave_dashboard(&mut self) {
-        if matches!(self.screen, Screen::Dashboard(_)) {
+    /// The dashboard has closed: shows its epochs, and all further lines, on standard output.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn leave_dashboard(&mut self) -> Result<(), Failure> {
+        if matches!(self.screen, Screen::Dashboard(_) | Screen::BurnDashboard) {
             self.screen = Screen::Plain;
         }
+        std::mem::take(&mut self.unseen).iter().try_for_each(|line| self.show(line))
+    }
+
+    /// Shows the line on an epoch, which stays when a dashboard closes.
+    ///
+    /// # Errors
+    /// As [`line`](Self::line).
+    pub fn epoch(&mut self, line: &str) -> Result<(), Failure> {
+        if matches!(self.screen, Screen::Dashboard(_) | Screen::BurnDashboard) {
+            self.unseen.push(line.to_owned());
+        }
+        self.line(line)
     }
 
     /// Shows a line.
@@ -51,6 +70,11 @@ impl Console {
     /// # Errors
     /// If it cannot be written. A reader that went away (`train | head`) does not end the training.
     pub fn line(&mut self, line: &str) -> Result<(), Failure> {
+        self.show(line)?;
+        writeln!(self.log, "{line}").map_err(|error| Failure::write(&self.log_path, &error))
+    }
+
+    fn show(&mut self, line: &str) -> Result<(), Failure> {
         match &self.screen {
             Screen::Plain => match writeln!(io::stdout().lock(), "{line}") {
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => self.screen = Screen::Off,
@@ -58,8 +82,8 @@ impl Console {
                 Ok(()) => {}
             },
             Screen::Dashboard(feed) => feed.note(line.to_owned()),
-            Screen::Off => {}
+            Screen::BurnDashboard | Screen::Off => {}
         }
-        writeln!(self.log, "{line}").map_err(|error| Failure::write(&self.log_path, &error))
+        Ok(())
     }
 }

@@ -23,7 +23,7 @@ struct Flags {
     /// Continue a run, by path or name; auto: the newest one
     #[arg(long, value_name = "RUN|auto", conflicts_with = "options")]
     resume: Option<String>,
-    /// Take the options from a run's config.toml; options given here go first
+    /// Take the options from a run's config.toml, resolved as they were; options given here override them
     #[arg(id = "options", long = "config", value_name = "FILE")]
     options: Option<PathBuf>,
 }

@@ -19,6 +19,8 @@ pub struct Progress {
     pub train: Tally,
     /// Sum of the iterations' losses since the last line that reported them.
     pub window: f64,
+    /// Number of those iterations.
+    pub window_iterations: usize,
     /// Seconds that the running epoch took so far.
     pub seconds: f64,
     /// Those of them that were training.
@@ -29,6 +31,10 @@ pub struct Progress {
     pub best: Option<Best>,
     /// Whether early stopping ended the run.
     pub stopped_early: bool,
+    /// The epochs that the run was asked for.
+    pub epochs: usize,
+    /// What this is the state of: network, data, batches. Another one cannot go on from here.
+    pub subject: String,
 }
 
 /// A complete epoch.
@@ -69,8 +75,8 @@ pub struct Best {
 
 impl Progress {
     /// A run that has not begun.
-    pub fn new() -> Self {
-        Self { epoch: 1, ..Self::default() }
+    pub fn new(epochs: usize, subject: String) -> Self {
+        Self { epoch: 1, epochs, subject, ..Self::default() }
     }
 
     /// Number of complete epochs.
@@ -90,7 +96,7 @@ impl Progress {
         self.epoch += 1;
         self.batch = 0;
         self.train = Tally::default();
-        self.window = 0.;
+        (self.window, self.window_iterations) = (0., 0);
         self.seconds = 0.;
         self.train_seconds = 0.;
         better
@@ -150,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_best_epoch_is_by_accuracy_then_loss_then_the_earlier_one() {
-        let mut progress = Progress::new();
+        let mut progress = Progress::new(5, "test".to_owned());
         let best: Vec<_> = [(0.9, 0.3), (0.8, 0.1), (0.9, 0.2), (0.9, 0.2), (0.91, 0.9)]
             .into_iter()
             .enumerate()
@@ -163,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_state_survives_json_to_the_last_bit() {
-        let mut progress = Progress::new();
+        let mut progress = Progress::new(5, "test".to_owned());
         progress.train.loss_sum = 0.1 + 0.2;
         progress.window = 1. / 3.;
         progress.complete_epoch(row(1, 2. / 3., f64::MIN_POSITIVE));

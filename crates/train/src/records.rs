@@ -5,10 +5,10 @@ use std::fs::OpenOptions;
 use std::io::Write;
 
 use burn::tensor::backend::Backend as BurnBackend;
-use kiln_cli::{Exit, Failure, RunFolder, write_durably};
+use kiln_cli::{Exit, Failure, RunFolder, sweep, write_durably};
 use kiln_data::{ImageSet, Preprocess};
 use kiln_model::weights::to_bytes;
-use kiln_model::{Config as NetworkConfig, Confusion, Description, FORMAT, Network, Training, softmax};
+use kiln_model::{Config as NetworkConfig, Confusion, Description, FORMAT, Network, Tally, Training, softmax};
 use serde_json::Value;
 
 use crate::checkpoint::{Checkpoint, Checkpoints};
@@ -50,6 +50,7 @@ impl Records {
         splits: &RunData,
         progress: &Progress,
     ) -> Result<Self, Failure> {
+        sweep(run.path());
         let metrics = run.metrics();
         let kept = std::fs::read_to_string(&metrics).unwrap_or_default();
         write_durably(&metrics, crate::progress::csv(&kept, &progress.rows).as_bytes())
@@ -137,7 +138,7 @@ impl Records {
     }
 
     /// Reports the epoch that was just completed.
-    pub(crate) fn epoch(&mut self, progress: &Progress, confusion: &Confusion) -> Result<(), Failure> {
+    pub(crate) fn epoch(&mut self, progress: &Progress, tally: &Tally, confusion: &Confusion) -> Result<(), Failure> {
         let Some(row) = progress.rows.last() else { return Ok(()) };
         let path = self.run.metrics();
         let appended = OpenOptions::new().append(true).open(&path).and_then(|mut file| {
@@ -160,10 +161,10 @@ impl Records {
         }
         let Row { valid_accuracy, valid_loss, seconds, images_per_second, .. } = row;
         // The lecture's line cuts the percentage; the exact one follows.
-        self.console.line(&format!(
+        self.console.epoch(&format!(
             "Accuracy on {} set:{} %  ({:.2} %, loss {valid_loss:.4}; {seconds:.1} s, {images_per_second:.0} images/s)",
             self.valid_name,
-            (valid_accuracy * 100.) as usize,
+            100 * tally.correct / tally.count,
             valid_accuracy * 100.,
         ))
     }

@@ -37,14 +37,14 @@ use crate::task::Task;
 pub fn start(config: Config, name: Option<&str>, stop: &StopRequest) -> Result<Ending, Failure> {
     let config = config.resolved();
     config.validate()?;
-    // Everything that can be wrong is looked at before the folder is made.
+    // What can be wrong is looked at before the folder is made.
+    check_terminal(config.dashboard)?;
     let data = load(&config)?;
     let target = target(&config)?;
-    let runs = Runs::new(&config.output);
-    let run = runs.create(name, &format!("{}-{}", config.model, data.name))?;
+    let run = Runs::new(&config.output).create(name, &format!("{}-{}", config.model, data.name))?;
+    let log = lock_log(&run)?;
     write(&run.config(), config.to_toml().as_bytes())?;
-    runs.set_latest(&run)?;
-    train(config, data, &target, run, None, stop)
+    target.run(Run { config, data, target: target.clone(), run, log, checkpoint: None, stop: stop.clone() })
 }
 
 /// Continues a run where its newest checkpoint stands.
@@ -52,34 +52,89 @@ pub fn start(config: Config, name: Option<&str>, stop: &StopRequest) -> Result<E
 /// # Errors
 /// As [`start`]; a run without a usable checkpoint begins again.
 pub fn resume(config: Config, run: RunFolder, stop: &StopRequest) -> Result<Ending, Failure> {
+    check_terminal(config.dashboard)?;
+    // Before anything is read or written: the run may be training in another process.
+    let log = lock_log(&run)?;
     let (mut checkpoint, faults) = Checkpoints::new(run.checkpoints(), config.checkpoint_hist).newest();
     faults.iter().for_each(|fault| note(&format!("warning: {fault}")));
     if let Some(checkpoint) = &mut checkpoint {
         // More epochs than before are a reason to go on; patience is counted as it stands.
-        checkpoint.progress.stopped_early &= config.epochs <= read_epochs(&run);
+        let Progress { stopped_early, epochs, .. } = &mut checkpoint.progress;
+        *stopped_early &= config.epochs <= *epochs;
+        *epochs = config.epochs;
+        check_epochs(&config, &checkpoint.progress)?;
     }
     let progress = checkpoint.as_ref().map(|checkpoint| &checkpoint.progress);
     let over = progress.is_some_and(|progress| progress.stopped_early || progress.complete() >= config.epochs);
-    if over && run.result().is_file() {
-        let epochs = progress.map_or(0, Progress::complete);
+    let epochs = progress.map_or(0, Progress::complete);
+    if over && reported_epochs(&run) == Some(epochs) {
         note(&format!("{}: complete after {epochs} epochs, nothing to do", run.path().display()));
         return Ok(Ending::Complete);
     }
-    let where_from = match progress {
+    let data = load(&config)?;
+    let target = target(&config)?;
+    check_subject(checkpoint.as_ref(), &config, &data, &run)?;
+    let where_from = match checkpoint.as_ref().map(|checkpoint| &checkpoint.progress) {
         Some(Progress { epoch, batch, .. }) => format!("continues in epoch {epoch} after {batch} batches"),
         None => "no usable checkpoint, begins at epoch 1".to_owned(),
     };
     note(&format!("{}: {where_from}", run.path().display()));
-    let data = load(&config)?;
-    let target = target(&config)?;
     write(&run.config(), config.to_toml().as_bytes())?;
-    Runs::new(run.path().parent().unwrap_or(Path::new("."))).set_latest(&run)?;
-    train(config, data, &target, run, checkpoint, stop)
+    target.run(Run { config, data, target: target.clone(), run, log, checkpoint, stop: stop.clone() })
 }
 
-/// The number of epochs that the run was last asked for.
-fn read_epochs(run: &RunFolder) -> usize {
-    Config::read(&run.config()).map_or(0, |config| config.epochs)
+/// The number of epochs that `result.json` reports; one from before the run was continued is not this run's.
+fn reported_epochs(run: &RunFolder) -> Option<usize> {
+    let outcome: Outcome = serde_json::from_slice(&std::fs::read(run.result()).ok()?).ok()?;
+    Some(outcome.epochs)
+}
+
+/// A run cannot end before where it is.
+fn check_epochs(config: &Config, progress: &Progress) -> Result<(), Failure> {
+    let (wanted, complete, batch) = (config.epochs, progress.complete(), progress.batch);
+    if wanted > complete || (wanted == complete && batch == 0) {
+        return Ok(());
+    }
+    let what = format!("--epochs {wanted}: the run has completed {complete} epochs and {batch} batches already");
+    Err(Failure::new(Exit::Usage, what))
+}
+
+/// A checkpoint fits only the network, data and batches that it was made with.
+fn check_subject(
+    checkpoint: Option<&Checkpoint>,
+    config: &Config,
+    data: &RunData,
+    run: &RunFolder,
+) -> Result<(), Failure> {
+    let now = subject(config, data);
+    match checkpoint.map(|checkpoint| &checkpoint.progress.subject) {
+        Some(then) if *then != now => {
+            let folder = run.checkpoints();
+            let what = format!("{}: made with {then}; options and data now give {now}", folder.display());
+            Err(Failure::new(Exit::Weights, what))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a run is about, in words, with a checksum of the images and their classes.
+fn subject(config: &Config, data: &RunData) -> String {
+    let mut sum = 0;
+    for set in [&data.train, &data.valid] {
+        for (index, label) in set.labels().enumerate() {
+            sum = crc32c::crc32c_append(sum, set.pixels(index).unwrap_or_default());
+            sum = crc32c::crc32c_append(sum, &(label as u64).to_le_bytes());
+        }
+    }
+    format!(
+        "{}, {} classes, {} + {} images (checksum {sum:08x}), batches of {}, seed {}",
+        config.model,
+        data.classes.len(),
+        data.train.len(),
+        data.valid.len(),
+        config.batch_size,
+        config.seed
+    )
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
@@ -100,26 +155,15 @@ fn load(config: &Config) -> Result<RunData, Failure> {
         let what = format!("--model {}: takes images of {expected:?}, {name} has {:?}", config.model, train.shape());
         return Err(Failure::new(Exit::Usage, what));
     }
-    let (train, valid) = match config.validation_count(train.len()) {
-        0 => (train, None),
-        count => train.split(count, config.seed).map(|(train, valid)| (train, Some(valid)))?,
+    let (train, valid) = if config.valid_split == 0. {
+        (train, None)
+    } else {
+        train.split(config.validation_count(train.len()), config.seed).map(|(train, valid)| (train, Some(valid)))?
     };
     let first = |set: ImageSet, limit: Option<usize>| limit.map_or(set.clone(), |limit| set.first(limit));
     let test = first(test, config.limit_test);
     let valid = valid.unwrap_or_else(|| test.clone());
     Ok(RunData { name, train: first(train, config.limit_train), valid, test, classes, preprocess })
-}
-
-fn train(
-    config: Config,
-    data: RunData,
-    target: &Target,
-    run: RunFolder,
-    checkpoint: Option<Checkpoint>,
-    stop: &StopRequest,
-) -> Result<Ending, Failure> {
-    let log = lock_log(&run)?;
-    target.run(Run { config, data, target: target.clone(), run, log, checkpoint, stop: stop.clone() })
 }
 
 /// Opens the run's log, which also keeps other processes out of its folder.
@@ -167,7 +211,7 @@ impl Run {
         let network = config.model.seeded::<B>(classes, config.seed, device);
         let mut task = Task { network, label_smoothing: config.label_smoothing };
         let optimizer = RunOptimizer::new(Rule::new(&config));
-        let mut progress = Progress::new();
+        let mut progress = Progress::new(config.epochs, subject(&config, &data));
         if let Some(checkpoint) = checkpoint {
             (task, progress) = restore(checkpoint, task, &optimizer, device, &run)?;
         }
@@ -192,10 +236,12 @@ impl Run {
         let (renderer, screen) = Renderer::start(config.dashboard, info, &stop, &interrupter)?;
         let console = Console::new(screen, &run.log(), log);
         let mut records = Records::open(run.clone(), console, &config, &data, &progress)?;
+        run.set_latest()?;
         records.console.line(&headline(&config, &data, &target, &run, task.num_params()))?;
 
         let plan = Plan {
             classes,
+            schedule: schedule.clone(),
             batches,
             epochs: config.epochs,
             log_interval: config.log_interval,
@@ -232,7 +278,7 @@ impl Run {
 
         let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
         let Session { progress, records, ending, task } = &mut *session;
-        records.console.leave_dashboard();
+        records.console.leave_dashboard()?;
         let ending = ending.take().unwrap_or(Ok(Ending::Interrupted))?;
         if ending == Ending::Interrupted {
             let (done, batch) = (progress.complete(), progress.batch);
@@ -272,6 +318,24 @@ fn loader(data: &RunData, set: &ImageSet, config: &Config, shuffle: Option<u64>)
     Loader::new(&data.name, Arc::new(set.clone()), &data.preprocess, options)
 }
 
+fn on_terminal() -> bool {
+    std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
+}
+
+fn no_terminal(reason: &str) -> Failure {
+    Failure::new(Exit::Usage, format!("--dashboard: needs a terminal ({reason}); use --dashboard plain"))
+}
+
+/// A dashboard that is asked for by name needs a terminal.
+fn check_terminal(name: DashboardName) -> Result<(), Failure> {
+    match name {
+        DashboardName::Tui | DashboardName::Burn if !on_terminal() => {
+            Err(no_terminal("standard input or output is none"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Who draws the metrics.
 enum Renderer {
     Silent,
@@ -287,21 +351,16 @@ impl Renderer {
         stop: &StopRequest,
         interrupter: &Interrupter,
     ) -> Result<(Self, Screen), Failure> {
-        let on_terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
-        let cannot = |reason: &str| {
-            let what = format!("--dashboard: needs a terminal ({reason}); use --dashboard plain");
-            Failure::new(Exit::Usage, what)
-        };
         match name {
             DashboardName::Plain => Ok((Self::Silent, Screen::Plain)),
-            DashboardName::Auto if !on_terminal => Ok((Self::Silent, Screen::Plain)),
+            DashboardName::Auto if !on_terminal() => Ok((Self::Silent, Screen::Plain)),
             DashboardName::Off => Ok((Self::Silent, Screen::Off)),
-            DashboardName::Burn if !on_terminal => Err(cannot("standard input or output is none")),
             DashboardName::Burn => {
-                Ok((Self::Burn(TuiMetricsRendererWrapper::new(interrupter.clone(), None)), Screen::Off))
+                Ok((Self::Burn(TuiMetricsRendererWrapper::new(interrupter.clone(), None)), Screen::BurnDashboard))
             }
             DashboardName::Auto | DashboardName::Tui => {
-                let dashboard = Dashboard::start(info, stop.clone()).map_err(|error| cannot(&error.to_string()))?;
+                let dashboard =
+                    Dashboard::start(info, stop.clone()).map_err(|error| no_terminal(&error.to_string()))?;
                 let feed = dashboard.feed();
                 Ok((Self::Dashboard(dashboard), Screen::Dashboard(feed)))
             }
@@ -333,19 +392,17 @@ fn finish<B: Backend>(
     let (Some(row), Some(best), Some(last)) = (progress.rows.last(), progress.best, last) else {
         unreachable!("a complete run has an epoch");
     };
-    let best_row = &progress.rows[best.epoch - 1];
+    let network: Network<B> = Weights::read(&records.run.best())?.network(device)?;
+    let of_best = Task { network, label_smoothing: 0. };
     let (test_accuracy, test_loss, best_test_accuracy) = if config.valid_split == 0. {
-        (row.valid_accuracy, row.valid_loss, best_row.valid_accuracy)
+        (row.valid_accuracy, row.valid_loss, progress.rows[best.epoch - 1].valid_accuracy)
     } else {
         let on_last = test(&last, data, config, device)?;
-        let bytes = records.encode(&last.network, row.epoch, Some(on_last.accuracy()))?;
-        write(&records.run.last(), &bytes)?;
-        let network: Network<B> = Weights::read(&records.run.best())?.network(device)?;
-        let of_best = Task { network, label_smoothing: 0. };
-        let on_best = test(&of_best, data, config, device)?;
-        write(&records.run.best(), &records.encode(&of_best.network, best.epoch, Some(on_best.accuracy()))?)?;
-        (on_last.accuracy(), on_last.loss(), on_best.accuracy())
+        (on_last.accuracy(), on_last.loss(), test(&of_best, data, config, device)?.accuracy())
     };
+    // Now that the test set has been seen, and the number of epochs is final, both files say so.
+    write(&records.run.last(), &records.encode(&last.network, row.epoch, Some(test_accuracy))?)?;
+    write(&records.run.best(), &records.encode(&of_best.network, best.epoch, Some(best_test_accuracy))?)?;
     let mean_rate = progress.rows.iter().map(|row| 1. / row.images_per_second).sum::<f64>();
     let outcome = Outcome {
         epochs: progress.complete(),

@@ -25,8 +25,6 @@ pub struct Schedule {
     pub shape: Shape,
     /// The learning rate, for one-cycle its peak.
     pub lr: f64,
-    /// Iterations in an epoch.
-    pub epoch_iterations: usize,
     /// Iterations in the run.
     pub total: usize,
     /// Iterations of warm-up; for one-cycle, of the way up.
@@ -103,7 +101,6 @@ mod tests {
         Schedule {
             shape,
             lr: 0.1,
-            epoch_iterations: 10,
             total: 100,
             warmup: 0.,
             warmup_lr: 0.,
@@ -131,6 +128,19 @@ mod tests {
         // OneCycleLR(max_lr=0.1, total_steps=100): rises over 30 % from lr/25, ends at lr/250,000
         let cycle = Schedule { warmup: 30., warmup_lr: 0.004, min_lr: 4e-7, ..schedule(Shape::Onecycle) };
         assert_rates(&cycle, &[(0, 0.004), (29, 0.1), (10, 0.029516394846410082), (99, 4e-7), (64, 0.0500002)]);
+    }
+
+    #[test]
+    fn one_cycle_is_pytorchs_where_the_way_up_is_no_whole_number_of_iterations() {
+        let cycle = |total: usize| Schedule {
+            total,
+            warmup: 0.3 * total as f64,
+            warmup_lr: 0.004,
+            min_lr: 4e-7,
+            ..schedule(Shape::Onecycle)
+        };
+        assert_rates(&cycle(7), &[(0, 0.004), (1, 0.09805566273349588), (3, 0.06726838364805451), (6, 4e-7)]);
+        assert_rates(&cycle(55), &[(1, 0.004982562819880271), (27, 0.07955413841020734), (54, 4e-7)]);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub type CheckpointRecorder = NamedMpkBytesRecorder<FullPrecisionSettings>;
 pub struct Plan {
     /// Number of classes.
     pub classes: usize,
+    /// The learning rate of each iteration.
+    pub schedule: Schedule,
     /// Batches in an epoch.
     pub batches: usize,
     /// The last epoch.
@@ -189,9 +191,11 @@ where
             self.progress.iteration += 1;
             self.progress.train.add(&tally);
             self.progress.window += tally.loss();
+            self.progress.window_iterations += 1;
             self.show_train(step.item, batches.progress());
             if self.progress.batch % plan.log_interval == 0 {
-                let loss = std::mem::take(&mut self.progress.window) / plan.log_interval as f64;
+                let iterations = std::mem::take(&mut self.progress.window_iterations) as f64;
+                let loss = std::mem::take(&mut self.progress.window) / iterations;
                 self.records.interval(self.progress, loss, self.learner.lr_current())?;
             }
         }
@@ -201,9 +205,8 @@ where
 
     fn not_finite(&self) -> Failure {
         let Progress { epoch, batch, iteration, .. } = *self.progress;
-        let (batch, iteration) = (batch + 1, iteration + 1);
         let what = format!(
-            "the loss is not finite at iteration {iteration} (epoch {epoch}, batch {batch}): try a lower --lr or \
+            "the loss is not finite after iteration {iteration} (epoch {epoch}, batch {batch}): try a lower --lr or \
              --clip-grad; earlier checkpoints are kept"
         );
         Failure::new(Exit::Input, what)
@@ -215,6 +218,9 @@ where
         self.events.process_train(LearnerEvent::EndEpoch(self.progress.epoch));
         let Some((tally, confusion)) = self.evaluate(&model, valid)? else { return Ok(false) };
         self.events.process_valid(LearnerEvent::EndEpoch(self.progress.epoch));
+        if !tally.loss_sum.is_finite() {
+            return Err(self.not_finite());
+        }
         let train = self.progress.train;
         let before = self.progress.seconds;
         let row = Row {
@@ -224,7 +230,7 @@ where
             valid_loss: tally.loss(),
             valid_accuracy: tally.accuracy(),
             valid_top5: (self.strategy.plan.classes > 5).then(|| tally.top5_accuracy()),
-            lr: self.learner.lr_current(),
+            lr: self.strategy.plan.schedule.at(self.progress.iteration.saturating_sub(1)),
             seconds: before + started.elapsed().as_secs_f64(),
             images_per_second: train.count as f64 / self.progress.train_seconds,
         };
@@ -237,7 +243,7 @@ where
         if let Some(row) = self.progress.rows.last_mut() {
             row.seconds = before + started.elapsed().as_secs_f64();
         }
-        self.records.epoch(self.progress, &confusion)?;
+        self.records.epoch(self.progress, &tally, &confusion)?;
         Ok(true)
     }
 

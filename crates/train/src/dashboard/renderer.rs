@@ -117,7 +117,7 @@ mod tests {
         let info = RunInfo { epochs: 2, first_epoch: 1, iterations_per_epoch: 10, ..RunInfo::default() };
         let state = super::super::State::new(info, Instant::now());
         let shared = Arc::new(Shared { state: state.into(), closing: AtomicBool::new(false) });
-        Dashboard { shared, thread: None, screen: None }
+        Dashboard { shared, thread: None, ended: std::sync::mpsc::channel().1.into(), screen: None }
     }
 
     #[test]

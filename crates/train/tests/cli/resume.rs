@@ -45,6 +45,28 @@ fn ctrl_c_inside_an_epoch_saves_and_goes_on() {
 }
 
 #[test]
+fn ctrl_c_during_an_evaluation_saves_and_goes_on() {
+    let bench = Bench::new();
+    let flags = "--limit-test 10000 -b 128";
+    bench.trained(&format!("{flags} --name whole --log-interval 1"));
+    // The last batch is done, the evaluation of 10,000 images under way.
+    assert_eq!(interrupt(&bench, flags, "stopped", "[1,    5]", "-INT"), Some(130));
+    assert!(bench.run("stopped").join("checkpoints/00000-00005").is_dir());
+    bench.resumed("--resume stopped");
+    assert_same(&bench, "whole", "stopped");
+}
+
+#[test]
+fn the_best_weights_are_the_same_when_they_are_older_than_the_interruption() {
+    let bench = Bench::new();
+    // Steps too small to change a weight: the first epoch stays the best.
+    bench.trained("--lr 1e-30 --name whole --epochs 3");
+    bench.trained("--lr 1e-30 --name parts --epochs 2");
+    bench.resumed("--resume parts --epochs 3");
+    assert_same(&bench, "whole", "parts");
+}
+
+#[test]
 fn a_killed_run_goes_on_from_its_last_epoch() {
     let bench = Bench::new();
     bench.trained("--name whole --epochs 4");
@@ -107,6 +129,15 @@ fn a_resumed_run_keeps_the_options_that_decide_its_result() {
     assert_fails(&bench.resume("--resume run --lr 0.5"), 2, &["--lr 0.5", "started with 0.01"]);
     assert_fails(&bench.resume("--resume run --seed 1 --epochs 5"), 2, &["--seed 1"]);
     assert_fails(&bench.resume("--resume nothing"), 2, &["--resume nothing"]);
+    assert_fails(&bench.resume("--resume run --epochs 1"), 2, &["--epochs 1", "has completed 2 epochs"]);
+    // Options edited by hand: the checkpoint is of another network, or of other batches.
+    let config = bench.run("run").join("config.toml");
+    let own = fs::read_to_string(&config).unwrap();
+    for (from, to) in [("lecture-cnn", "mlp"), ("batch_size = 64", "batch_size = 30000")] {
+        fs::write(&config, own.replace(from, to)).unwrap();
+        assert_fails(&bench.resume("--resume run --epochs 3"), 3, &["checkpoints: made with lecture-cnn, 10 classes"]);
+    }
+    fs::write(&config, own).unwrap();
     assert_eq!(bench.last("run"), before);
     bench.resumed("--resume run --lr 0.01 --epochs 3 -j 2 --threads 1");
     assert_eq!(bench.metrics("run").len(), 3);
