@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::Failure;
+
 /// Writes a file aside, flushes it to the disk and renames it into place. On failure the old file is untouched.
 ///
 /// # Errors
@@ -21,6 +23,14 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return written;
     }
     sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// [`write_durably`], with the failure that a program ends with.
+///
+/// # Errors
+/// That the file cannot be written, and why.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_durably(path, bytes).map_err(|error| Failure::write(path, &error))
 }
 
 /// Makes the names in a folder durable, where the system can.

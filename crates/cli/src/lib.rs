@@ -6,6 +6,6 @@ mod failure;
 mod runs;
 
 pub use backend::{BackendArgs, MAX_THREADS};
-pub use durable::{sweep, sync_folder, write_durably};
+pub use durable::{sweep, sync_folder, write_durably, write_file};
 pub use failure::{Exit, Failure, finish, note};
 pub use runs::{RunFolder, Runs};

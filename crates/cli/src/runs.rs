@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::{Exit, Failure, write_durably};
+use crate::{Exit, Failure, write_file};
 
 /// The file beside the runs that names the newest.
 const LATEST: &str = "latest";
@@ -33,7 +33,7 @@ impl RunFolder {
     /// If `latest` cannot be written.
     pub fn set_latest(&self) -> Result<(), Failure> {
         let path = self.path.with_file_name(LATEST);
-        write_durably(&path, format!("{}\n", self.name()).as_bytes()).map_err(|error| Failure::write(&path, &error))
+        write_file(&path, format!("{}\n", self.name()).as_bytes())
     }
 
     /// Every option, resolved.

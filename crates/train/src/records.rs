@@ -5,8 +5,8 @@ use std::fs::OpenOptions;
 use std::io::Write;
 
 use burn::tensor::backend::Backend as BurnBackend;
-use kiln_cli::{Exit, Failure, RunFolder, sweep, write_durably};
-use kiln_data::{ImageSet, Preprocess};
+use kiln_cli::{Exit, Failure, RunFolder, sweep, write_file};
+use kiln_data::ImageSet;
 use kiln_model::weights::to_bytes;
 use kiln_model::{Config as NetworkConfig, Confusion, Description, FORMAT, Network, Tally, Training, softmax};
 use serde_json::Value;
@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::console::Console;
 use crate::dashboard::Misread;
 use crate::progress::{Progress, Row};
+use crate::run_data::RunData;
 use crate::task::StepOutput;
 use crate::tensorboard::EventFile;
 
@@ -53,8 +54,7 @@ impl Records {
         sweep(run.path());
         let metrics = run.metrics();
         let kept = std::fs::read_to_string(&metrics).unwrap_or_default();
-        write_durably(&metrics, crate::progress::csv(&kept, &progress.rows).as_bytes())
-            .map_err(|error| Failure::write(&metrics, &error))?;
+        write_file(&metrics, crate::progress::csv(&kept, &progress.rows).as_bytes())?;
         let events = EventFile::create(run.path(), progress.iteration + 1)
             .map_err(|error| Failure::write(run.path(), &error))?;
         let checkpoints = Checkpoints::new(run.checkpoints(), config.checkpoint_hist);
@@ -113,10 +113,7 @@ impl Records {
         let accuracy = progress.rows.last().map(|row| row.valid_accuracy).filter(|_| self.valid_name == "test");
         let bytes = self.encode(network, progress.complete(), accuracy)?;
         let paths = [Some(self.run.last()), best.then(|| self.run.best())];
-        paths
-            .iter()
-            .flatten()
-            .try_for_each(|path| write_durably(path, &bytes).map_err(|error| Failure::write(path, &error)))
+        paths.iter().flatten().try_for_each(|path| write_file(path, &bytes))
     }
 
     /// The bytes of a weights file of this run.
@@ -174,23 +171,6 @@ impl Records {
     }
 }
 
-/// The data of a run, split as its options say.
-#[derive(Clone, Debug)]
-pub struct RunData {
-    /// The dataset's name.
-    pub name: String,
-    /// Images to learn from.
-    pub train: ImageSet,
-    /// Images to choose the best epoch by: the test set, unless a part of the training set was put aside.
-    pub valid: ImageSet,
-    /// Images to test on.
-    pub test: ImageSet,
-    /// Names of the classes.
-    pub classes: Vec<String>,
-    /// How an image becomes the network's input.
-    pub preprocess: Preprocess,
-}
-
 fn describe(config: &Config, data: &RunData) -> Description {
     Description {
         architecture: config.model.name().to_owned(),
@@ -230,37 +210,4 @@ fn recipe(config: &Config) -> BTreeMap<String, Value> {
     let options = serde_json::to_value(config).unwrap_or_default();
     let options = options.as_object().cloned().unwrap_or_default().into_iter();
     options.filter(|(name, value)| !value.is_null() && !ELSEWHERE.contains(&name.as_str())).collect()
-}
-
-/// What `result.json` holds; fields in its order.
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
-pub struct Outcome {
-    /// Complete epochs.
-    pub epochs: usize,
-    /// The epoch of `best.safetensors`.
-    pub best_epoch: usize,
-    /// Accuracy of `last.safetensors` on the test set, 0 to 1.
-    pub test_accuracy: f64,
-    /// Mean loss of `last.safetensors` on the test set.
-    pub test_loss: f64,
-    /// Accuracy of `best.safetensors` on the validation set, 0 to 1.
-    pub best_valid_accuracy: f64,
-    /// Accuracy of `best.safetensors` on the test set, 0 to 1.
-    pub best_test_accuracy: f64,
-    /// Time of all epochs, with evaluation and checkpoints.
-    pub seconds: f64,
-    /// Mean over the epochs, training alone.
-    pub images_per_second: f64,
-    /// Seed of weights and order.
-    pub seed: u64,
-    /// The architecture's name.
-    pub model: String,
-    /// Trained numbers.
-    pub parameters: usize,
-    /// The dataset's name.
-    pub dataset: String,
-    /// The backend's name.
-    pub backend: String,
-    /// The device.
-    pub device: String,
 }
