@@ -124,7 +124,7 @@ mod tests {
         assert_rates(&schedule(Shape::Step), &[(0, 0.1), (29, 0.1), (30, 0.01), (60, 0.001), (99, 1e-4)]);
         // CosineAnnealingLR(T_max=100, eta_min=0.02)
         let cosine = Schedule { min_lr: 0.02, ..schedule(Shape::Cosine) };
-        assert_rates(&cosine, &[(0, 0.1), (25, 0.088284271247461906), (50, 0.06), (99, 0.020019737585370737)]);
+        assert_rates(&cosine, &[(0, 0.1), (25, 0.088_284_271_247_461_9), (50, 0.06), (99, 0.020019737585370737)]);
         // OneCycleLR(max_lr=0.1, total_steps=100): rises over 30 % from lr/25, ends at lr/250,000
         let cycle = Schedule { warmup: 30., warmup_lr: 0.004, min_lr: 4e-7, ..schedule(Shape::Onecycle) };
         assert_rates(&cycle, &[(0, 0.004), (29, 0.1), (10, 0.029516394846410082), (99, 4e-7), (64, 0.0500002)]);

@@ -193,7 +193,7 @@ where
             self.progress.window += tally.loss();
             self.progress.window_iterations += 1;
             self.show_train(step.item, batches.progress());
-            if self.progress.batch % plan.log_interval == 0 {
+            if self.progress.batch.is_multiple_of(plan.log_interval) {
                 let iterations = std::mem::take(&mut self.progress.window_iterations) as f64;
                 let loss = std::mem::take(&mut self.progress.window) / iterations;
                 self.records.interval(self.progress, loss, self.learner.lr_current())?;
