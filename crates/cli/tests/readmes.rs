@@ -33,6 +33,18 @@ fn both_readmes_have_the_same_commands() {
     assert_eq!(english, blocks("README.zh-CN.md"));
 }
 
+/// Figures are the same in both languages.
+#[test]
+fn both_readmes_have_the_same_figures() {
+    let figures = |name: &str| {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name)).unwrap();
+        let rows = text.lines().filter(|line| line.trim_start().starts_with('|') && line.contains('`'));
+        rows.map(|row| row.split('|').skip(2).map(str::trim).collect::<Vec<_>>().join("|")).collect::<Vec<_>>()
+    };
+    assert!(figures("README.md").len() >= 4);
+    assert_eq!(figures("README.md"), figures("README.zh-CN.md"));
+}
+
 /// A reader who follows a link must arrive.
 #[test]
 fn links_of_the_readmes_lead_somewhere() {
