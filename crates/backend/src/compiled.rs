@@ -1,5 +1,6 @@
 //! The backends that this build has. One line adds a backend without kernels of its own.
 
+#[cfg(feature = "wgpu")]
 use crate::operations::Backend;
 
 /// A backend that records operations for gradients.
@@ -10,9 +11,6 @@ pub type Reference = NdArray;
 
 pub(crate) type NdArray = burn_ndarray::NdArray<f32, i64, i8>;
 pub(crate) type Flex = burn_flex::Flex;
-
-impl Backend for NdArray {}
-impl Backend for Flex {}
 
 #[cfg(all(feature = "vulkan", feature = "metal"))]
 compile_error!("the features `vulkan` and `metal` exclude each other: their shader compilers do");

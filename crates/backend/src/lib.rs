@@ -12,6 +12,7 @@ mod autodiff;
 mod compiled;
 #[cfg(feature = "wgpu")]
 mod gpu;
+mod kernels;
 mod operations;
 mod shapes;
 mod target;

@@ -1,7 +1,9 @@
 //! The operations that Kiln adds to a Burn backend, with default bodies made of Burn's.
 
+use burn::tensor::Shape;
 use burn::tensor::ops::{ConvOptions, FloatTensor, IntTensor};
-use burn::tensor::{Shape, TensorMetadata};
+
+pub(crate) mod composed;
 
 /// A pooling window: sizes in pixels as `[height, width]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,11 +114,7 @@ pub trait Backend: burn::tensor::backend::Backend {
         bias: Option<FloatTensor<Self>>,
         block: &ConvBlock,
     ) -> FloatTensor<Self> {
-        let mut y = Self::conv2d(x, weight, bias, block.conv.clone());
-        if let Some(pool) = &block.max_pool {
-            y = Self::max_pool2d(y, pool.kernel, pool.stride, pool.padding, [1, 1], pool.ceil_mode);
-        }
-        if block.relu { Self::relu(y) } else { y }
+        composed::conv_block::<Self>(x, weight, bias, block)
     }
 
     /// Runs a block and keeps what its backward pass needs.
@@ -126,14 +124,7 @@ pub trait Backend: burn::tensor::backend::Backend {
         bias: Option<FloatTensor<Self>>,
         block: &ConvBlock,
     ) -> TrainedConvBlock<Self> {
-        let mut y = Self::conv2d(x, weight, bias, block.conv.clone());
-        let mut winners = None;
-        if let Some(pool) = &block.max_pool {
-            let pooled =
-                Self::max_pool2d_with_indices(y, pool.kernel, pool.stride, pool.padding, [1, 1], pool.ceil_mode);
-            (y, winners) = (pooled.output, Some(pooled.indices));
-        }
-        TrainedConvBlock { output: if block.relu { Self::relu(y) } else { y }, winners }
+        composed::conv_block_training::<Self>(x, weight, bias, block)
     }
 
     /// The gradients of a block from `grad`, the gradient of its output `[N, out, H', W']`.
@@ -143,24 +134,12 @@ pub trait Backend: burn::tensor::backend::Backend {
         block: &ConvBlock,
         needs: Needs,
     ) -> ConvBlockGradients<Self> {
-        let SavedConvBlock { x, weight, trained } = saved;
-        let mut grad = if block.relu { Self::relu_backward(trained.output, grad) } else { grad };
-        if let (Some(pool), Some(winners)) = (&block.max_pool, trained.winners) {
-            let conv_shape = conv_output_shape(&x.shape(), &weight.shape(), &block.conv);
-            grad = Self::max_pool2d_training_backward(conv_shape, grad, winners, pool);
-        }
-        let options = || block.conv.clone();
-        ConvBlockGradients {
-            x: needs.x.then(|| Self::conv2d_x_backward(x.clone(), weight.clone(), grad.clone(), options())),
-            weight: needs.weight.then(|| Self::conv2d_weight_backward(x, weight, grad.clone(), options())),
-            bias: needs.bias.then(|| sum_over_channels::<Self>(grad)),
-        }
+        composed::conv_block_backward::<Self>(saved, grad, block, needs)
     }
 
     /// Max-pooling that keeps where each maximum was found.
     fn max_pool2d_training(x: FloatTensor<Self>, pool: &Pool) -> (FloatTensor<Self>, IntTensor<Self>) {
-        let pooled = Self::max_pool2d_with_indices(x, pool.kernel, pool.stride, pool.padding, [1, 1], pool.ceil_mode);
-        (pooled.output, pooled.indices)
+        composed::max_pool2d_training::<Self>(x, pool)
     }
 
     /// The gradient of max-pooling's input of shape `input` `[N, C, H, W]`.
@@ -170,52 +149,12 @@ pub trait Backend: burn::tensor::backend::Backend {
         winners: IntTensor<Self>,
         pool: &Pool,
     ) -> FloatTensor<Self> {
-        // Burn's operation wants the input back, but reads only its shape.
-        let x = Self::float_empty(input, &Self::float_device(&grad), grad.dtype().into());
-        let Pool { kernel, stride, padding, ceil_mode } = *pool;
-        Self::max_pool2d_with_indices_backward(x, kernel, stride, padding, [1, 1], ceil_mode, grad, winners).x_grad
+        composed::max_pool2d_training_backward::<Self>(input, grad, winners, pool)
     }
 
     /// Mean cross-entropy of `logits` `[N, C]` against classes `targets` `[N]`; the share `smoothing` of each target is
     /// spread over all classes, as in PyTorch.
     fn cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>, smoothing: f64) -> CrossEntropy<Self> {
-        let (device, dtype) = (Self::float_device(&logits), logits.dtype().into());
-        let shape = logits.shape();
-        let (count, classes) = (shape[0], shape[1]);
-        let largest = Self::float_max_dim(logits.clone(), 1);
-        let shifted = Self::float_sub(logits, largest);
-        let exp = Self::float_exp(shifted.clone());
-        let sum = Self::float_sum_dim(exp.clone(), 1);
-        let log_probabilities = Self::float_sub(shifted, Self::float_log(sum.clone()));
-        let zeros = Self::float_zeros(shape, &device, dtype);
-        let targets = Self::int_reshape(targets, Shape::new([count, 1]));
-        let ones = Self::float_ones(Shape::new([count, 1]), &device, dtype);
-        let mut wanted = Self::float_scatter_add(1, zeros, targets, ones);
-        if smoothing > 0. {
-            wanted = Self::float_mul_scalar(wanted, (1. - smoothing).into());
-            wanted = Self::float_add_scalar(wanted, (smoothing / classes as f64).into());
-        }
-        let share = -1. / count as f64;
-        let products = Self::float_mul(wanted.clone(), log_probabilities);
-        let loss = Self::float_mul_scalar(Self::float_sum(products), share.into());
-        let difference = Self::float_sub(wanted, Self::float_div(exp, sum));
-        CrossEntropy { loss, gradient: Self::float_mul_scalar(difference, share.into()) }
+        composed::cross_entropy::<Self>(logits, targets, smoothing)
     }
-}
-
-/// Shape of a convolution's output; the operands are known to fit.
-fn conv_output_shape(x: &Shape, weight: &Shape, options: &ConvOptions<2>) -> Shape {
-    let side = |axis: usize| {
-        let reach = options.dilation[axis] * (weight[axis + 2] - 1) + 1;
-        (x[axis + 2] + 2 * options.padding[axis] - reach) / options.stride[axis] + 1
-    };
-    Shape::new([x[0], weight[0], side(0), side(1)])
-}
-
-/// Sum of `[N, C, H, W]` over all but the channels: `[C]`.
-fn sum_over_channels<B: Backend>(grad: FloatTensor<B>) -> FloatTensor<B> {
-    let shape = grad.shape();
-    let rows = B::float_reshape(grad, Shape::new([shape[0], shape[1], shape[2] * shape[3]]));
-    let sums = B::float_sum_dim(B::float_sum_dim(rows, 2), 0);
-    B::float_reshape(sums, Shape::new([shape[1]]))
 }

@@ -1,0 +1,244 @@
+//! The CPU backends' own kernels: `kiln_kernels` on the tensors of ndarray and flex.
+//!
+//! A kernel takes f32 tensors; anything else is left to Burn's operations. Tensors that lie in memory row by row are
+//! read where they are, others are copied first.
+
+use std::borrow::Cow;
+
+use burn::tensor::{Shape, TensorData, TensorMetadata};
+use burn_flex::FlexTensor;
+use burn_ndarray::NdArrayTensor;
+use kiln_kernels as kernels;
+
+use crate::operations::{
+    Backend, ConvBlock, ConvBlockGradients, CrossEntropy, Needs, Pool, SavedConvBlock, TrainedConvBlock, composed,
+};
+
+/// A tensor in the memory of the CPU.
+pub(crate) trait Dense: TensorMetadata {
+    /// Its numbers, row by row; `None` if they are of another type.
+    fn f32s(&self) -> Option<Cow<'_, [f32]>>;
+    /// Its bytes, row by row; `None` if it holds something else.
+    fn u8s(&self) -> Option<Cow<'_, [u8]>>;
+    /// Its whole numbers as indices; `None` if it holds something else, or a negative number.
+    fn indices(&self) -> Option<Vec<usize>>;
+    /// A tensor of the data, without copying it.
+    fn of(data: TensorData) -> Self;
+}
+
+impl Dense for NdArrayTensor {
+    fn f32s(&self) -> Option<Cow<'_, [f32]>> {
+        let Self::F32(storage) = self else { return None };
+        let view = storage.view();
+        Some(view.to_slice().map_or_else(|| view.iter().copied().collect(), Cow::Borrowed))
+    }
+
+    fn u8s(&self) -> Option<Cow<'_, [u8]>> {
+        let Self::U8(storage) = self else { return None };
+        let view = storage.view();
+        Some(view.to_slice().map_or_else(|| view.iter().copied().collect(), Cow::Borrowed))
+    }
+
+    fn indices(&self) -> Option<Vec<usize>> {
+        match self {
+            Self::I64(storage) => storage.view().iter().map(|&index| index.try_into().ok()).collect(),
+            Self::I32(storage) => storage.view().iter().map(|&index| index.try_into().ok()).collect(),
+            _ => None,
+        }
+    }
+
+    fn of(data: TensorData) -> Self {
+        Self::from_data(data)
+    }
+}
+
+impl Dense for FlexTensor {
+    fn f32s(&self) -> Option<Cow<'_, [f32]>> {
+        read(self)
+    }
+
+    fn u8s(&self) -> Option<Cow<'_, [u8]>> {
+        read(self)
+    }
+
+    fn indices(&self) -> Option<Vec<usize>> {
+        if let Some(indices) = read::<i64>(self) {
+            return indices.iter().map(|&index| index.try_into().ok()).collect();
+        }
+        read::<i32>(self)?.iter().map(|&index| index.try_into().ok()).collect()
+    }
+
+    fn of(data: TensorData) -> Self {
+        Self::from_data(data)
+    }
+}
+
+fn read<E: burn::tensor::Element + bytemuck::Pod>(tensor: &FlexTensor) -> Option<Cow<'_, [E]>> {
+    if tensor.dtype() != E::dtype() {
+        return None;
+    }
+    match tensor.as_slice() {
+        Some(slice) => Some(Cow::Borrowed(slice)),
+        None => tensor.to_contiguous().as_slice::<E>().map(|slice| Cow::Owned(slice.to_vec())),
+    }
+}
+
+fn dims(shape: &Shape) -> [usize; 4] {
+    [shape[0], shape[1], shape[2], shape[3]]
+}
+
+fn window(pool: &Pool) -> kernels::Window {
+    let Pool { kernel, stride, padding, ceil_mode } = *pool;
+    kernels::Window { kernel, stride, padding, ceil_mode }
+}
+
+/// The block for operands of these shapes; `None` if its winners do not fit the kernels' form.
+fn kernel_block(x: &Shape, weight: &Shape, block: &ConvBlock) -> Option<kernels::ConvBlock> {
+    let conv = kernels::Conv2d {
+        image: dims(x),
+        weight: dims(weight),
+        stride: block.conv.stride,
+        padding: block.conv.padding.map(|padding| [padding; 2]),
+        dilation: block.conv.dilation,
+        groups: block.conv.groups,
+    };
+    let max_pool = block.max_pool.as_ref().map(window);
+    let fits = max_pool.as_ref().is_none_or(kernels::Window::fits_winners);
+    fits.then_some(kernels::ConvBlock { conv, max_pool, relu: block.relu })
+}
+
+fn tensor<T: Dense, E: burn::tensor::Element>(values: Vec<E>, shape: impl Into<Shape>) -> T {
+    T::of(TensorData::new(values, shape.into()))
+}
+
+/// Runs a block; `None` leaves it to Burn.
+fn conv_block<T: Dense>(x: &T, weight: &T, bias: Option<&T>, block: &ConvBlock) -> Option<T> {
+    let kernel = kernel_block(&x.shape(), &weight.shape(), block)?;
+    let (x, weight) = (x.f32s()?, weight.f32s()?);
+    let bias = match bias {
+        Some(bias) => Some(bias.f32s()?),
+        None => None,
+    };
+    Some(tensor(kernel.forward(&x, &weight, bias.as_deref()), kernel.output()))
+}
+
+/// Runs a block and keeps the winners; `None` leaves it to Burn.
+fn conv_block_training<T: Dense>(x: &T, weight: &T, bias: Option<&T>, block: &ConvBlock) -> Option<(T, Option<T>)> {
+    let kernel = kernel_block(&x.shape(), &weight.shape(), block)?;
+    let (x, weight) = (x.f32s()?, weight.f32s()?);
+    let bias = match bias {
+        Some(bias) => Some(bias.f32s()?),
+        None => None,
+    };
+    let (output, winners) = kernel.forward_training(&x, &weight, bias.as_deref());
+    let winners = kernel.max_pool.is_some().then(|| tensor(winners, kernel.output()));
+    Some((tensor(output, kernel.output()), winners))
+}
+
+/// The tensors that a block's backward pass reads.
+struct Saved<'a, T> {
+    x: &'a T,
+    weight: &'a T,
+    output: &'a T,
+    winners: Option<&'a T>,
+    grad: &'a T,
+}
+
+/// The gradients of a block; `None` leaves them to Burn.
+fn conv_block_backward<T: Dense>(saved: Saved<'_, T>, block: &ConvBlock, needs: Needs) -> Option<[Option<T>; 3]> {
+    let Saved { x, weight, output, winners, grad } = saved;
+    let kernel = kernel_block(&x.shape(), &weight.shape(), block)?;
+    let winners = match winners {
+        Some(winners) => winners.u8s()?,
+        None => Cow::Borrowed(&[][..]),
+    };
+    let (x_values, weight_values, output, grad) = (x.f32s()?, weight.f32s()?, output.f32s()?, grad.f32s()?);
+    let saved = kernels::Saved { x: &x_values, weight: &weight_values, output: &output, winners: &winners };
+    let gradients =
+        kernel.backward(saved, &grad, kernels::Needs { x: needs.x, weight: needs.weight, bias: needs.bias });
+    Some([
+        gradients.x.map(|values| tensor(values, x.shape())),
+        gradients.weight.map(|values| tensor(values, weight.shape())),
+        gradients.bias.map(|values| tensor(values, [kernel.conv.weight[0]])),
+    ])
+}
+
+fn max_pool2d_training<T: Dense>(x: &T, pool: &Pool) -> Option<(T, T)> {
+    let (window, image) = (window(pool), dims(&x.shape()));
+    if !window.fits_winners() {
+        return None;
+    }
+    let (output, winners) = kernels::max_pool2d_training(&window, image, &x.f32s()?);
+    Some((tensor(output, window.output(image)), tensor(winners, window.output(image))))
+}
+
+fn max_pool2d_training_backward<T: Dense>(input: &Shape, grad: &T, winners: &T, pool: &Pool) -> Option<T> {
+    let (grad, winners) = (grad.f32s()?, winners.u8s()?);
+    Some(tensor(kernels::max_pool2d_backward(&window(pool), dims(input), &grad, &winners), input.clone()))
+}
+
+fn cross_entropy<T: Dense>(logits: &T, targets: &T, smoothing: f64) -> Option<(T, T)> {
+    let classes = logits.shape()[1];
+    // A target that is no class is Burn's to judge.
+    let targets = targets.indices().filter(|targets| targets.iter().all(|&target| target < classes))?;
+    let (loss, gradient) = kernels::cross_entropy(&logits.f32s()?, &targets, smoothing);
+    Some((tensor(vec![loss], [1]), tensor(gradient, logits.shape())))
+}
+
+/// Implements [`Backend`] with the kernels, and with Burn's operations for what they do not take.
+macro_rules! with_kernels {
+    ($backend:ty, $tensor:ty) => {
+        impl Backend for $backend {
+            fn conv_block(x: $tensor, weight: $tensor, bias: Option<$tensor>, block: &ConvBlock) -> $tensor {
+                conv_block(&x, &weight, bias.as_ref(), block)
+                    .unwrap_or_else(|| composed::conv_block::<Self>(x, weight, bias, block))
+            }
+
+            fn conv_block_training(
+                x: $tensor,
+                weight: $tensor,
+                bias: Option<$tensor>,
+                block: &ConvBlock,
+            ) -> TrainedConvBlock<Self> {
+                match conv_block_training(&x, &weight, bias.as_ref(), block) {
+                    Some((output, winners)) => TrainedConvBlock { output, winners },
+                    None => composed::conv_block_training(x, weight, bias, block),
+                }
+            }
+
+            fn conv_block_backward(
+                saved: SavedConvBlock<Self>,
+                grad: $tensor,
+                block: &ConvBlock,
+                needs: Needs,
+            ) -> ConvBlockGradients<Self> {
+                let TrainedConvBlock { output, winners } = &saved.trained;
+                let operands =
+                    Saved { x: &saved.x, weight: &saved.weight, output, winners: winners.as_ref(), grad: &grad };
+                match conv_block_backward(operands, block, needs) {
+                    Some([x, weight, bias]) => ConvBlockGradients { x, weight, bias },
+                    None => composed::conv_block_backward(saved, grad, block, needs),
+                }
+            }
+
+            fn max_pool2d_training(x: $tensor, pool: &Pool) -> ($tensor, $tensor) {
+                max_pool2d_training(&x, pool).unwrap_or_else(|| composed::max_pool2d_training::<Self>(x, pool))
+            }
+
+            fn max_pool2d_training_backward(input: Shape, grad: $tensor, winners: $tensor, pool: &Pool) -> $tensor {
+                max_pool2d_training_backward(&input, &grad, &winners, pool)
+                    .unwrap_or_else(|| composed::max_pool2d_training_backward::<Self>(input, grad, winners, pool))
+            }
+
+            fn cross_entropy(logits: $tensor, targets: $tensor, smoothing: f64) -> CrossEntropy<Self> {
+                match cross_entropy(&logits, &targets, smoothing) {
+                    Some((loss, gradient)) => CrossEntropy { loss, gradient },
+                    None => composed::cross_entropy(logits, targets, smoothing),
+                }
+            }
+        }
+    };
+}
+
+with_kernels!(burn_ndarray::NdArray<f32, i64, i8>, NdArrayTensor);
+with_kernels!(burn_flex::Flex, FlexTensor);

@@ -1,0 +1,116 @@
+//! Kiln's operations made of Burn's: what a backend without kernels of its own does.
+
+use burn::tensor::ops::{ConvOptions, FloatTensor, IntTensor};
+use burn::tensor::{Shape, TensorMetadata};
+
+use super::{Backend, ConvBlock, ConvBlockGradients, CrossEntropy, Needs, Pool, SavedConvBlock, TrainedConvBlock};
+
+pub(crate) fn conv_block<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: Option<FloatTensor<B>>,
+    block: &ConvBlock,
+) -> FloatTensor<B> {
+    let mut y = B::conv2d(x, weight, bias, block.conv.clone());
+    if let Some(pool) = &block.max_pool {
+        y = B::max_pool2d(y, pool.kernel, pool.stride, pool.padding, [1, 1], pool.ceil_mode);
+    }
+    if block.relu { B::relu(y) } else { y }
+}
+
+pub(crate) fn conv_block_training<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: Option<FloatTensor<B>>,
+    block: &ConvBlock,
+) -> TrainedConvBlock<B> {
+    let mut y = B::conv2d(x, weight, bias, block.conv.clone());
+    let mut winners = None;
+    if let Some(pool) = &block.max_pool {
+        let pooled = B::max_pool2d_with_indices(y, pool.kernel, pool.stride, pool.padding, [1, 1], pool.ceil_mode);
+        (y, winners) = (pooled.output, Some(pooled.indices));
+    }
+    TrainedConvBlock { output: if block.relu { B::relu(y) } else { y }, winners }
+}
+
+pub(crate) fn conv_block_backward<B: Backend>(
+    saved: SavedConvBlock<B>,
+    grad: FloatTensor<B>,
+    block: &ConvBlock,
+    needs: Needs,
+) -> ConvBlockGradients<B> {
+    let SavedConvBlock { x, weight, trained } = saved;
+    let mut grad = if block.relu { B::relu_backward(trained.output, grad) } else { grad };
+    if let (Some(pool), Some(winners)) = (&block.max_pool, trained.winners) {
+        let conv_shape = conv_output_shape(&x.shape(), &weight.shape(), &block.conv);
+        grad = B::max_pool2d_training_backward(conv_shape, grad, winners, pool);
+    }
+    let options = || block.conv.clone();
+    ConvBlockGradients {
+        x: needs.x.then(|| B::conv2d_x_backward(x.clone(), weight.clone(), grad.clone(), options())),
+        weight: needs.weight.then(|| B::conv2d_weight_backward(x, weight, grad.clone(), options())),
+        bias: needs.bias.then(|| sum_over_channels::<B>(grad)),
+    }
+}
+
+pub(crate) fn max_pool2d_training<B: Backend>(x: FloatTensor<B>, pool: &Pool) -> (FloatTensor<B>, IntTensor<B>) {
+    let pooled = B::max_pool2d_with_indices(x, pool.kernel, pool.stride, pool.padding, [1, 1], pool.ceil_mode);
+    (pooled.output, pooled.indices)
+}
+
+pub(crate) fn max_pool2d_training_backward<B: Backend>(
+    input: Shape,
+    grad: FloatTensor<B>,
+    winners: IntTensor<B>,
+    pool: &Pool,
+) -> FloatTensor<B> {
+    // Burn's operation wants the input back, but reads only its shape.
+    let x = B::float_empty(input, &B::float_device(&grad), grad.dtype().into());
+    let Pool { kernel, stride, padding, ceil_mode } = *pool;
+    B::max_pool2d_with_indices_backward(x, kernel, stride, padding, [1, 1], ceil_mode, grad, winners).x_grad
+}
+
+pub(crate) fn cross_entropy<B: Backend>(
+    logits: FloatTensor<B>,
+    targets: IntTensor<B>,
+    smoothing: f64,
+) -> CrossEntropy<B> {
+    let (device, dtype) = (B::float_device(&logits), logits.dtype().into());
+    let shape = logits.shape();
+    let (count, classes) = (shape[0], shape[1]);
+    let largest = B::float_max_dim(logits.clone(), 1);
+    let shifted = B::float_sub(logits, largest);
+    let exp = B::float_exp(shifted.clone());
+    let sum = B::float_sum_dim(exp.clone(), 1);
+    let log_probabilities = B::float_sub(shifted, B::float_log(sum.clone()));
+    let zeros = B::float_zeros(shape, &device, dtype);
+    let targets = B::int_reshape(targets, Shape::new([count, 1]));
+    let ones = B::float_ones(Shape::new([count, 1]), &device, dtype);
+    let mut wanted = B::float_scatter_add(1, zeros, targets, ones);
+    if smoothing > 0. {
+        wanted = B::float_mul_scalar(wanted, (1. - smoothing).into());
+        wanted = B::float_add_scalar(wanted, (smoothing / classes as f64).into());
+    }
+    let share = -1. / count as f64;
+    let products = B::float_mul(wanted.clone(), log_probabilities);
+    let loss = B::float_mul_scalar(B::float_sum(products), share.into());
+    let difference = B::float_sub(wanted, B::float_div(exp, sum));
+    CrossEntropy { loss, gradient: B::float_mul_scalar(difference, share.into()) }
+}
+
+/// Shape of a convolution's output; the operands are known to fit.
+fn conv_output_shape(x: &Shape, weight: &Shape, options: &ConvOptions<2>) -> Shape {
+    let side = |axis: usize| {
+        let reach = options.dilation[axis] * (weight[axis + 2] - 1) + 1;
+        (x[axis + 2] + 2 * options.padding[axis] - reach) / options.stride[axis] + 1
+    };
+    Shape::new([x[0], weight[0], side(0), side(1)])
+}
+
+/// Sum of `[N, C, H, W]` over all but the channels: `[C]`.
+fn sum_over_channels<B: Backend>(grad: FloatTensor<B>) -> FloatTensor<B> {
+    let shape = grad.shape();
+    let rows = B::float_reshape(grad, Shape::new([shape[0], shape[1], shape[2] * shape[3]]));
+    let sums = B::float_sum_dim(B::float_sum_dim(rows, 2), 0);
+    B::float_reshape(sums, Shape::new([shape[1]]))
+}

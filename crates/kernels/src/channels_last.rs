@@ -1,0 +1,95 @@
+//! Images with the channels of a pixel side by side, and sums over channels.
+
+use crate::shape::Conv2d;
+
+/// Sizes of an image `[H, W, C]` with the convolution's padding around it.
+pub(crate) struct ChannelsLast {
+    pub(crate) channels: usize,
+    /// Height and width with padding.
+    pub(crate) padded: [usize; 2],
+    image: [usize; 2],
+    /// Rows above and columns left of the image.
+    border: [usize; 2],
+}
+
+impl ChannelsLast {
+    pub(crate) fn of(conv: &Conv2d) -> Self {
+        let [_, channels, height, width] = conv.image;
+        let [vertical, horizontal] = conv.padding;
+        Self {
+            channels,
+            padded: [height + vertical[0] + vertical[1], width + horizontal[0] + horizontal[1]],
+            image: [height, width],
+            border: [vertical[0], horizontal[0]],
+        }
+    }
+
+    /// Numbers of an image.
+    pub(crate) fn len(&self) -> usize {
+        self.padded[0] * self.padded[1] * self.channels
+    }
+
+    /// Where the pixel (y, x) of the padded image begins.
+    pub(crate) fn at(&self, y: usize, x: usize) -> usize {
+        (y * self.padded[1] + x) * self.channels
+    }
+
+    /// Brings an image `[C, H, W]` into this form.
+    #[inline(always)]
+    pub(crate) fn pack(&self, image: &[f32], packed: &mut [f32]) {
+        if self.padded != self.image {
+            packed.fill(0.);
+        }
+        self.for_each_row(|row, at| {
+            for (x, &value) in image[row..][..self.image[1]].iter().enumerate() {
+                packed[at + x * self.channels] = value;
+            }
+        });
+    }
+
+    /// Brings this form into an image `[C, H, W]`, without the padding.
+    #[inline(always)]
+    pub(crate) fn unpack(&self, packed: &[f32], mut put: impl FnMut(usize, f32)) {
+        self.for_each_row(|row, at| {
+            for x in 0..self.image[1] {
+                put(row + x, packed[at + x * self.channels]);
+            }
+        });
+    }
+
+    /// Calls `visit` with where each row of each channel begins, in the image and here.
+    #[inline(always)]
+    fn for_each_row(&self, mut visit: impl FnMut(usize, usize)) {
+        let [height, width] = self.image;
+        for channel in 0..self.channels {
+            for y in 0..height {
+                visit((channel * height + y) * width, self.at(y + self.border[0], self.border[1]) + channel);
+            }
+        }
+    }
+}
+
+/// Sums of `[N, C, H, W]` over all but the channels: `[C]`.
+pub(crate) fn sum_over_channels(shape: [usize; 4], values: &[f32]) -> Vec<f32> {
+    let [_, channels, height, width] = shape;
+    let mut sums = vec![0f32; channels];
+    if height * width > 0 {
+        for (plane, values) in values.chunks_exact(height * width).enumerate() {
+            sums[plane % channels] += sum(values);
+        }
+    }
+    sums
+}
+
+/// The sum of many numbers, in sixteen parts that are added up at the end: fast, and closer than one by one.
+fn sum(values: &[f32]) -> f32 {
+    let mut parts = [0f32; 16];
+    let chunks = values.chunks_exact(16);
+    let rest: f32 = chunks.remainder().iter().sum();
+    for chunk in chunks {
+        for (part, value) in parts.iter_mut().zip(chunk) {
+            *part += value;
+        }
+    }
+    parts.iter().sum::<f32>() + rest
+}

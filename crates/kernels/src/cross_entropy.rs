@@ -1,0 +1,42 @@
+//! Softmax and cross-entropy in one pass over the logits.
+
+/// Mean cross-entropy of `logits` `[N, C]` against classes `targets` `[N]`, and its gradient `[N, C]`; the share
+/// `smoothing` of each target is spread over all classes, as in PyTorch.
+///
+/// Sums run in f64. Without rows the mean is NaN.
+///
+/// # Panics
+/// If a target is not a class, or the lengths do not fit.
+pub fn cross_entropy(logits: &[f32], targets: &[usize], smoothing: f64) -> (f32, Vec<f32>) {
+    let rows = targets.len();
+    let classes = logits.len().checked_div(rows).unwrap_or(0);
+    assert_eq!(logits.len(), rows * classes, "{rows} targets for {} logits", logits.len());
+    let spread = smoothing / classes as f64;
+    let share = 1. / rows as f64;
+    let mut gradient = Vec::with_capacity(logits.len());
+    let mut exponentials = vec![0f64; classes];
+    let mut loss = 0.;
+    for (row, &target) in logits.chunks_exact(classes.max(1)).zip(targets) {
+        assert!(target < classes, "class {target} of {classes}");
+        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut sum = 0.;
+        let mut shifted_sum = 0.;
+        for (exponential, &logit) in exponentials.iter_mut().zip(row) {
+            let shifted = f64::from(logit) - f64::from(largest);
+            *exponential = shifted.exp();
+            sum += *exponential;
+            shifted_sum += shifted;
+        }
+        let log_sum = sum.ln();
+        let at_target = f64::from(row[target]) - f64::from(largest) - log_sum;
+        loss -= (1. - smoothing) * at_target;
+        if smoothing > 0. {
+            loss -= spread * (shifted_sum - classes as f64 * log_sum);
+        }
+        gradient.extend(exponentials.iter().enumerate().map(|(class, exponential)| {
+            let wanted = spread + if class == target { 1. - smoothing } else { 0. };
+            ((exponential / sum - wanted) * share) as f32
+        }));
+    }
+    ((loss * share) as f32, gradient)
+}

@@ -1,0 +1,23 @@
+//! Convolution and pooling on the CPU: plain functions over dense `f32` slices `[N, C, H, W]`.
+//!
+//! [`ConvBlock`] is the heart: convolution, bias, max-pooling and ReLU in one operation, forward and backward. What runs
+//! inside is chosen by shape; the crate's README tells how each way works.
+//!
+//! Results do not depend on the number of threads: work is cut by shape alone, and sums are added in one order.
+
+mod block;
+mod channels_last;
+mod cross_entropy;
+mod lanes;
+mod pool;
+mod product;
+mod scratch;
+mod shape;
+pub mod simd;
+mod transpose;
+mod winners;
+
+pub use block::{ConvBlock, Gradients, Needs, Saved};
+pub use cross_entropy::cross_entropy;
+pub use pool::{avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward, max_pool2d_training};
+pub use shape::{Conv2d, Window};

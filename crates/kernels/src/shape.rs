@@ -1,0 +1,83 @@
+//! Sizes of convolutions and pooling windows. All tensors are dense, row by row: `[N, C, H, W]`.
+
+/// A 2-D convolution of known sizes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conv2d {
+    /// Shape of the images `[N, C, H, W]`.
+    pub image: [usize; 4],
+    /// Shape of the weight `[O, C / groups, kh, kw]`.
+    pub weight: [usize; 4],
+    /// Step of the kernel over the image, in pixels `[down, right]`.
+    pub stride: [usize; 2],
+    /// Rows and columns of zeros around the image: `[[top, bottom], [left, right]]`.
+    pub padding: [[usize; 2]; 2],
+    /// Distance between the pixels under neighbouring taps `[down, right]`; 1 is a dense kernel.
+    pub dilation: [usize; 2],
+    /// Number of groups: output channels of one group see the input channels of the same group only.
+    pub groups: usize,
+}
+
+impl Conv2d {
+    /// A convolution with stride 1 and without padding, dilation and groups.
+    pub fn new(image: [usize; 4], weight: [usize; 4]) -> Self {
+        Self { image, weight, stride: [1; 2], padding: [[0; 2]; 2], dilation: [1; 2], groups: 1 }
+    }
+
+    /// Shape of the result `[N, O, H', W']`.
+    ///
+    /// # Panics
+    /// If the kernel is larger than the padded image, or a stride is 0.
+    pub fn output(&self) -> [usize; 4] {
+        let side = |axis: usize| {
+            let padded = self.image[axis + 2] + self.padding[axis][0] + self.padding[axis][1];
+            let reach = self.dilation[axis] * (self.weight[axis + 2] - 1) + 1;
+            assert!(reach <= padded, "the kernel is larger than the padded image: {self:?}");
+            (padded - reach) / self.stride[axis] + 1
+        };
+        [self.image[0], self.weight[0], side(0), side(1)]
+    }
+}
+
+/// A pooling window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Size `[height, width]`.
+    pub kernel: [usize; 2],
+    /// Step from one window to the next `[down, right]`.
+    pub stride: [usize; 2],
+    /// Border on each side `[vertical, horizontal]`, at most half the window: it never wins a maximum, and counts as
+    /// zeros in a mean.
+    pub padding: [usize; 2],
+    /// Whether a last window that reaches over the edge counts.
+    pub ceil_mode: bool,
+}
+
+impl Window {
+    /// Windows of `size` x `size` side by side.
+    pub fn square(size: usize) -> Self {
+        Self { kernel: [size; 2], stride: [size; 2], padding: [0; 2], ceil_mode: false }
+    }
+
+    /// Shape of what the windows make of images `[N, C, H, W]`: `[N, C, H', W']`.
+    ///
+    /// # Panics
+    /// If the window is larger than the padded image, or a stride is 0.
+    pub fn output(&self, image: [usize; 4]) -> [usize; 4] {
+        let side = |axis: usize| {
+            let (size, padding, stride) = (image[axis + 2], self.padding[axis], self.stride[axis]);
+            let padded = size + 2 * padding;
+            assert!(self.kernel[axis] <= padded, "the window is larger than the padded image: {self:?} on {image:?}");
+            let room = padded - self.kernel[axis];
+            let places = room / stride + 1;
+            // As in PyTorch: the extra window must start inside the image or its leading border.
+            let extra = self.ceil_mode && !room.is_multiple_of(stride) && places * stride < size + padding;
+            places + usize::from(extra)
+        };
+        [image[0], image[1], side(0), side(1)]
+    }
+
+    /// Whether the places of a window can be told in a byte.
+    pub fn fits_winners(&self) -> bool {
+        self.kernel[0] * self.kernel[1] <= 256
+    }
+}

@@ -1,0 +1,86 @@
+//! Which vector instructions the kernels use: the best of the processor, or less if a test asks for it.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use pulp::{Scalar128b, Simd, WithSimd};
+
+/// A set of vector instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// What any processor of the target has; 4 lanes of f32 on x86-64, compiled by LLVM from plain arrays.
+    Portable,
+    /// AVX2 and FMA: 8 lanes. On other architectures, what pulp finds there (NEON, for instance).
+    Native,
+    /// AVX-512: 16 lanes.
+    Avx512,
+}
+
+impl Level {
+    /// The levels of this processor, the best one last.
+    pub fn available() -> Vec<Self> {
+        let mut levels = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            levels.extend(pulp::x86::V3::is_available().then_some(Self::Native));
+            levels.extend(pulp::x86::V4::is_available().then_some(Self::Avx512));
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        levels.push(Self::Native);
+        levels
+    }
+
+    /// Numbers in a vector.
+    pub(crate) fn lanes(self) -> usize {
+        struct Lanes;
+        impl WithSimd for Lanes {
+            type Output = usize;
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, _: S) -> usize {
+                S::F32_LANES
+            }
+        }
+        dispatch(Lanes)
+    }
+
+    /// The level in use.
+    pub fn current() -> Self {
+        match LEVEL.load(Ordering::Relaxed) {
+            0 => Self::available().last().copied().unwrap_or(Self::Portable).make_current(),
+            1 => Self::Portable,
+            2 => Self::Native,
+            _ => Self::Avx512,
+        }
+    }
+
+    /// Makes the kernels of this process use the level from now on.
+    ///
+    /// # Panics
+    /// If the processor does not have it.
+    pub fn force(self) {
+        assert!(Self::available().contains(&self), "this processor has no {self:?}");
+        self.make_current();
+    }
+
+    fn make_current(self) -> Self {
+        LEVEL.store(self as u8 + 1, Ordering::Relaxed);
+        self
+    }
+}
+
+/// 0 before the first use, then the level's place among [`Level`]'s, counted from 1.
+static LEVEL: AtomicU8 = AtomicU8::new(0);
+
+/// Runs a kernel with the level in use. All that it calls must be `#[inline(always)]`, down to the last intrinsic.
+#[inline]
+pub(crate) fn dispatch<Kernel: WithSimd>(kernel: Kernel) -> Kernel::Output {
+    match Level::current() {
+        Level::Portable => Simd::vectorize(Scalar128b, kernel),
+        #[cfg(target_arch = "x86_64")]
+        Level::Native => Simd::vectorize(pulp::x86::V3::try_new().expect("forced or detected before"), kernel),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => Simd::vectorize(pulp::x86::V4::try_new().expect("forced or detected before"), kernel),
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => pulp::Arch::new().dispatch(kernel),
+    }
+}
