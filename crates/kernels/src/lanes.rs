@@ -17,7 +17,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::block::ConvBlock;
-use crate::scratch::with_scratch;
+use crate::scratch::Scratch;
 use crate::shape::{Conv2d, Window};
 use crate::simd::{Level, dispatch};
 use crate::transpose::{gather_lanes, scatter_lanes, scatter_places};
@@ -147,27 +147,26 @@ impl WithSimd for Part<'_> {
         let images = channels * plan.padded[0] * plan.padded[1] * S::F32_LANES;
         let results = plan.result * S::F32_LANES;
         let places = if winners.is_empty() { 0 } else { results };
-        with_scratch(images + results + places, |scratch| {
-            let (packed, rest) = scratch.split_at_mut(images);
-            let (results, places) = rest.split_at_mut(results);
-            if padding != [[0; 2]; 2] {
-                packed.fill(0.);
-            }
-            gather_lanes(simd, x, &plan.block.conv, packed);
-            match plan.tile {
-                1 => convolve::<S, 1>(simd, plan, packed, results, places),
-                2 => convolve::<S, 2>(simd, plan, packed, results, places),
-                3 => convolve::<S, 3>(simd, plan, packed, results, places),
-                4 => convolve::<S, 4>(simd, plan, packed, results, places),
-                5 => convolve::<S, 5>(simd, plan, packed, results, places),
-                6 => convolve::<S, 6>(simd, plan, packed, results, places),
-                tile => unreachable!("a tile of {tile} channels"),
-            }
-            scatter_lanes(simd, results, out);
-            if !winners.is_empty() {
-                scatter_places(simd, places, winners);
-            }
-        });
+        let mut scratch = Scratch::take(images + results + places);
+        let (packed, rest) = scratch.numbers().split_at_mut(images);
+        let (results, places) = rest.split_at_mut(results);
+        if padding != [[0; 2]; 2] {
+            packed.fill(0.);
+        }
+        gather_lanes(simd, x, &plan.block.conv, packed);
+        match plan.tile {
+            1 => convolve::<S, 1>(simd, plan, packed, results, places),
+            2 => convolve::<S, 2>(simd, plan, packed, results, places),
+            3 => convolve::<S, 3>(simd, plan, packed, results, places),
+            4 => convolve::<S, 4>(simd, plan, packed, results, places),
+            5 => convolve::<S, 5>(simd, plan, packed, results, places),
+            6 => convolve::<S, 6>(simd, plan, packed, results, places),
+            tile => unreachable!("a tile of {tile} channels"),
+        }
+        scatter_lanes(simd, results, out);
+        if !winners.is_empty() {
+            scatter_places(simd, places, winners);
+        }
     }
 }
 
@@ -212,7 +211,10 @@ fn tile<S: Simd, const TILE: usize>(
     weight: &[f32],
     bias: &[f32],
 ) -> [[S::f32s; PIXELS]; TILE] {
-    let mut sums: [[S::f32s; PIXELS]; TILE] = std::array::from_fn(|channel| [simd.splat_f32s(bias[channel]); PIXELS]);
+    let mut sums = [[simd.splat_f32s(0.); PIXELS]; TILE];
+    for (sums, &bias) in sums.iter_mut().zip(bias) {
+        *sums = [simd.splat_f32s(bias); PIXELS];
+    }
     debug_assert!(taps.len() * TILE == weight.len());
     debug_assert!(pixels.iter().max().unwrap_or(&0) + taps.last().unwrap_or(&0) + S::F32_LANES <= packed.len());
     let mut weights = weight.as_ptr();

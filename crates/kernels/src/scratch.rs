@@ -27,18 +27,32 @@ thread_local! {
     static SCRATCH: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
 }
 
-/// Runs `work` with `len` numbers of this thread's scratch memory, holding whatever was left there; they start at a
-/// multiple of 64 bytes.
+/// Numbers of this thread's scratch memory, holding whatever was left there; they start at a multiple of 64 bytes.
 ///
-/// The memory stays with the thread, so that the system hands out its pages once. A nested call gets memory of its own.
-pub(crate) fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
-    let mut memory = SCRATCH.take();
-    if memory.len() * LINE < len {
-        memory.resize(len.div_ceil(LINE), Line([0.; LINE]));
+/// The memory stays with the thread, so that the system hands out its pages once. A second piece that is taken while the
+/// first is in use gets memory of its own. (Not a function that calls a closure: vector code must be inlined.)
+pub(crate) struct Scratch {
+    memory: Vec<Line>,
+    len: usize,
+}
+
+impl Scratch {
+    pub(crate) fn take(len: usize) -> Self {
+        let mut memory = SCRATCH.take();
+        if memory.len() * LINE < len {
+            memory.resize(len.div_ceil(LINE), Line([0.; LINE]));
+        }
+        Self { memory, len }
     }
-    // SAFETY: a `Line` is `LINE` numbers without anything between them.
-    let numbers = unsafe { std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast::<f32>(), memory.len() * LINE) };
-    let result = work(&mut numbers[..len]);
-    SCRATCH.set(memory);
-    result
+
+    pub(crate) fn numbers(&mut self) -> &mut [f32] {
+        // SAFETY: a `Line` is `LINE` numbers without anything between them, and there are enough of them for `len`.
+        unsafe { std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().cast::<f32>(), self.len) }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        SCRATCH.set(std::mem::take(&mut self.memory));
+    }
 }

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 use crate::block::{ConvBlock, Gradients, Needs, Saved};
 use crate::channels_last::ChannelsLast;
-use crate::scratch::{filled, with_scratch};
+use crate::scratch::{Scratch, filled};
 use crate::shape::{Conv2d, Window};
 use crate::simd::{Level, dispatch};
 
@@ -230,20 +230,20 @@ impl Piece<'_> {
         let image = channels * height * width;
         let (weight, bias) = partial.split_at_mut(plan.packed_weight());
         if plan.needs.weight || plan.needs.bias {
-            with_scratch(images.len() * plan.image_len(), |packed| {
-                for (index, packed) in images.clone().zip(packed.chunks_exact_mut(plan.image_len())) {
-                    plan.layout.pack(&plan.saved.x[index * image..][..image], &mut packed[..plan.layout.len()]);
-                }
-                sum_windows::<S, BATCH>(simd, plan, images.clone(), packed, weight, bias);
-            });
+            let mut scratch = Scratch::take(images.len() * plan.image_len());
+            let packed = scratch.numbers();
+            for (index, packed) in images.clone().zip(packed.chunks_exact_mut(plan.image_len())) {
+                plan.layout.pack(&plan.saved.x[index * image..][..image], &mut packed[..plan.layout.len()]);
+            }
+            sum_windows::<S, BATCH>(simd, plan, images.clone(), packed, weight, bias);
         }
         for (index, x) in images.zip(x.chunks_exact_mut(image)) {
-            with_scratch(plan.image_len(), |packed| {
-                packed.fill(0.);
-                spread_entries::<S, BATCH>(simd, plan, index, packed);
-                plan.layout.unpack(packed, |at, value| {
-                    x[at].write(value);
-                });
+            let mut scratch = Scratch::take(plan.image_len());
+            let packed = scratch.numbers();
+            packed.fill(0.);
+            spread_entries::<S, BATCH>(simd, plan, index, packed);
+            plan.layout.unpack(packed, |at, value| {
+                x[at].write(value);
             });
         }
     }
