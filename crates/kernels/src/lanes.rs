@@ -147,8 +147,8 @@ impl WithSimd for Part<'_> {
         let images = channels * plan.padded[0] * plan.padded[1] * S::F32_LANES;
         let results = plan.result * S::F32_LANES;
         let places = if winners.is_empty() { 0 } else { results };
-        let mut scratch = Scratch::take(images + results + places);
-        let (packed, rest) = scratch.numbers().split_at_mut(images);
+        let mut scratch = Scratch::new(images + results + places);
+        let (packed, rest) = scratch.split_at_mut(images);
         let (results, places) = rest.split_at_mut(results);
         if padding != [[0; 2]; 2] {
             packed.fill(0.);

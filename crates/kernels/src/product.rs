@@ -1,67 +1,71 @@
-//! stand-in
-use crate::shape::Conv2d;
+//! Convolution as a product of matrices, one of which is never in memory.
+//!
+//! ```text
+//! forward           out[n, :, y, x] = sum over k of       x[pixel under (y, x) and tap, channel] * weight[k, :]
+//! input gradient    out[n, :, y, x] = sum over k of    grad[pixel under (y, x) and tap, channel] * weight[k, :]
+//! weight gradient   out[:, k]       = sum over pixels of  x[channel, pixel under (y, x) and tap] * grad[y, x, :]
+//! ```
+//!
+//! `k` counts (tap, channel). Output channels (`:`) go along the vectors, up to 64 of them. The other factor, a matrix of
+//! patches, is broadcast number by number from where the image has it, so it is never unrolled, and zeros around the
+//! image are never multiplied. [`layer`] computes the first two, [`weight`] the third, both with the micro-kernel in
+//! [`tile`]; [`patches`] knows which pixels belong together, and [`panels`] packs.
+//!
+//! The work is cut by sizes only, and every result is summed in one order: the number of threads changes no bit.
+
+mod layer;
+mod panels;
+mod patches;
+mod pieces;
+mod tile;
+mod weight;
+
 use std::mem::MaybeUninit;
-fn each(conv: &Conv2d, mut f: impl FnMut(usize, usize, usize)) {
-    let [n, c, h, w] = conv.image;
-    let [o, cg, kh, kw] = conv.weight;
-    let [_, _, oh, ow] = conv.output();
-    let og = o / conv.groups;
-    for i in 0..n {
-        for oc in 0..o {
-            for y in 0..oh {
-                for x in 0..ow {
-                    for ic in 0..cg {
-                        for ky in 0..kh {
-                            for kx in 0..kw {
-                                let iy = (y * conv.stride[0] + ky * conv.dilation[0]).wrapping_sub(conv.padding[0][0]);
-                                let ix = (x * conv.stride[1] + kx * conv.dilation[1]).wrapping_sub(conv.padding[1][0]);
-                                if iy < h && ix < w {
-                                    f(
-                                        ((i * o + oc) * oh + y) * ow + x,
-                                        ((i * c + oc / og * cg + ic) * h + iy) * w + ix,
-                                        ((oc * cg + ic) * kh + ky) * kw + kx,
-                                    );
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-fn put(out: &mut [MaybeUninit<f32>], v: Vec<f64>) {
-    for (o, v) in out.iter_mut().zip(v) {
-        o.write(v as f32);
-    }
-}
+
+use self::layer::Layer;
+use self::patches::Patches;
+use crate::shape::Conv2d;
+
+/// Convolves `x` with `weight`, then adds `bias` and clips below zero if asked to.
 pub(crate) fn forward(
     conv: &Conv2d,
     x: &[f32],
-    w: &[f32],
-    b: Option<&[f32]>,
+    weight: &[f32],
+    bias: Option<&[f32]>,
     relu: bool,
     out: &mut [MaybeUninit<f32>],
 ) {
-    let [_, o, oh, ow] = conv.output();
-    let mut v: Vec<f64> = (0..out.len()).map(|i| b.map_or(0., |b| b[i / (oh * ow) % o] as f64)).collect();
-    each(conv, |a, p, t| v[a] += x[p] as f64 * w[t] as f64);
-    if relu {
-        v.iter_mut().for_each(|v| {
-            if *v < 0. {
-                *v = 0.
-            }
-        });
-    }
-    put(out, v)
+    let [outputs, channels, kernel_height, kernel_width] = conv.weight;
+    let taps = kernel_height * kernel_width;
+    let layer = Layer {
+        patches: Patches::forward(conv),
+        images: conv.image[0],
+        groups: conv.groups,
+        channels,
+        outputs: outputs / conv.groups,
+        channel_stride: taps,
+        output_stride: channels * taps,
+    };
+    layer.run(x, weight, bias, relu, out);
 }
-pub(crate) fn input_gradient(conv: &Conv2d, g: &[f32], w: &[f32], out: &mut [MaybeUninit<f32>]) {
-    let mut v = vec![0.; out.len()];
-    each(conv, |a, p, t| v[p] += g[a] as f64 * w[t] as f64);
-    put(out, v)
+
+/// The gradient of the image from the gradient of the result.
+pub(crate) fn input_gradient(conv: &Conv2d, grad: &[f32], weight: &[f32], out: &mut [MaybeUninit<f32>]) {
+    let [outputs, channels, kernel_height, kernel_width] = conv.weight;
+    let taps = kernel_height * kernel_width;
+    let layer = Layer {
+        patches: Patches::input_gradient(conv),
+        images: conv.image[0],
+        groups: conv.groups,
+        channels: outputs / conv.groups,
+        outputs: channels,
+        channel_stride: channels * taps,
+        output_stride: taps,
+    };
+    layer.run(grad, weight, None, false, out);
 }
-pub(crate) fn weight_gradient(conv: &Conv2d, x: &[f32], g: &[f32], out: &mut [MaybeUninit<f32>]) {
-    let mut v = vec![0.; out.len()];
-    each(conv, |a, p, t| v[t] += g[a] as f64 * x[p] as f64);
-    put(out, v)
+
+/// The gradient of the weight from the image and the gradient of the result.
+pub(crate) fn weight_gradient(conv: &Conv2d, x: &[f32], grad: &[f32], out: &mut [MaybeUninit<f32>]) {
+    weight::gradient(conv, x, grad, out);
 }

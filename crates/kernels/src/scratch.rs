@@ -1,8 +1,9 @@
 //! Memory for results and for intermediate values, without clearing what is about to be written.
-#![allow(unsafe_code)] // The point of this module: memory that is not yet initialised.
+#![allow(unsafe_code)] // Results are memory that is not yet initialised.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::mem::MaybeUninit;
+use std::ops::{Deref, DerefMut};
 
 /// A vector of `len` values, all of which `fill` writes.
 ///
@@ -16,43 +17,59 @@ pub(crate) unsafe fn filled<T: Copy>(len: usize, fill: impl FnOnce(&mut [MaybeUn
     values
 }
 
-/// A cache line: vectors of scratch memory do not lie across two.
-#[repr(C, align(64))]
-#[derive(Clone, Copy)]
-struct Line([f32; LINE]);
-
-const LINE: usize = 16;
+/// Bytes of a cache line: vectors of a panel that starts with one never cross into the next.
+const LINE: usize = 64;
 
 thread_local! {
-    static SCRATCH: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+    /// Buffers of this thread that are not in use: new ones would cost a page fault every 4 KB.
+    static BUFFERS: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Numbers of this thread's scratch memory, holding whatever was left there; they start at a multiple of 64 bytes.
-///
-/// The memory stays with the thread, so that the system hands out its pages once. A second piece that is taken while the
-/// first is in use gets memory of its own. (Not a function that calls a closure: vector code must be inlined.)
+/// Numbers, whatever they were before, from the start of a cache line on.
 pub(crate) struct Scratch {
-    memory: Vec<Line>,
+    buffer: Vec<f32>,
+    start: usize,
     len: usize,
 }
 
 impl Scratch {
-    pub(crate) fn take(len: usize) -> Self {
-        let mut memory = SCRATCH.take();
-        if memory.len() * LINE < len {
-            memory.resize(len.div_ceil(LINE), Line([0.; LINE]));
+    pub(crate) fn new(len: usize) -> Self {
+        let wanted = len + LINE / size_of::<f32>();
+        let mut buffer = BUFFERS.with_borrow_mut(|buffers| {
+            // The smallest that is large enough, or else the largest.
+            let best = (0..buffers.len()).min_by_key(|&index| {
+                let size = buffers[index].len();
+                if size >= wanted { (false, size) } else { (true, usize::MAX - size) }
+            });
+            best.map(|index| buffers.swap_remove(index)).unwrap_or_default()
+        });
+        if buffer.len() < wanted {
+            // Growing would copy what nobody needs.
+            buffer = vec![0.; wanted];
         }
-        Self { memory, len }
-    }
-
-    pub(crate) fn numbers(&mut self) -> &mut [f32] {
-        // SAFETY: a `Line` is `LINE` numbers without anything between them, and there are enough of them for `len`.
-        unsafe { std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().cast::<f32>(), self.len) }
+        let start = buffer.as_ptr().align_offset(LINE);
+        Self { buffer, start, len }
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        SCRATCH.set(std::mem::take(&mut self.memory));
+        let buffer = std::mem::take(&mut self.buffer);
+        // A thread that ends has no buffers any more: then this one goes, too.
+        let _ = BUFFERS.try_with(|buffers| buffers.borrow_mut().push(buffer));
+    }
+}
+
+impl Deref for Scratch {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.buffer[self.start..][..self.len]
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.buffer[self.start..][..self.len]
     }
 }

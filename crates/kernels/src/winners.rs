@@ -230,16 +230,16 @@ impl Piece<'_> {
         let image = channels * height * width;
         let (weight, bias) = partial.split_at_mut(plan.packed_weight());
         if plan.needs.weight || plan.needs.bias {
-            let mut scratch = Scratch::take(images.len() * plan.image_len());
-            let packed = scratch.numbers();
+            let mut scratch = Scratch::new(images.len() * plan.image_len());
+            let packed = &mut scratch[..];
             for (index, packed) in images.clone().zip(packed.chunks_exact_mut(plan.image_len())) {
                 plan.layout.pack(&plan.saved.x[index * image..][..image], &mut packed[..plan.layout.len()]);
             }
             sum_windows::<S, BATCH>(simd, plan, images.clone(), packed, weight, bias);
         }
         for (index, x) in images.zip(x.chunks_exact_mut(image)) {
-            let mut scratch = Scratch::take(plan.image_len());
-            let packed = scratch.numbers();
+            let mut scratch = Scratch::new(plan.image_len());
+            let packed = &mut scratch[..];
             packed.fill(0.);
             spread_entries::<S, BATCH>(simd, plan, index, packed);
             plan.layout.unpack(packed, |at, value| {

@@ -1,0 +1,243 @@
+//! Packing: moves between rows in memory and panels that interleave rows.
+//!
+//! ```text
+//! pack      source[row * stride + column]  ->  panel[place(column) + row]
+//! unpack    sums[place(column) + row]      ->  out[row * stride + column]
+//! ```
+//!
+//! Channels-last pixels, packed weights and gradients are all of this form. Both go through squares of as many rows and
+//! columns as a vector has lanes, which turn over in registers; a last square overlaps the one before.
+#![allow(unsafe_code)] // Results go to memory that is not initialised, and to places that interleave between threads.
+
+use pulp::{Simd, WithSimd};
+
+use crate::simd::dispatch;
+use crate::transpose::{Square, transpose};
+
+/// So few rows or columns that most of a square would be empty.
+const FEW: usize = 4;
+/// Columns that are packed for all rows before the next ones: they stay in the first-level cache.
+pub(super) const STRIP: usize = 64;
+/// How far ahead results are announced to the cache, in columns: hardware does not see through steps over many rows.
+const AHEAD: usize = 32;
+
+/// Interleaves the rows of `source`.
+pub(super) struct Pack<'a, Place> {
+    pub source: &'a [f32],
+    /// Distance between rows of the source.
+    pub stride: usize,
+    pub rows: usize,
+    pub columns: usize,
+    pub panel: &'a mut [f32],
+    /// Numbers for each column in the panel, at least `rows`; zeros follow the last row.
+    pub width: usize,
+    /// Where a column goes in the panel.
+    pub place: Place,
+    /// How far behind a number the one is that will be packed a little later: usually [`STRIP`].
+    pub next: usize,
+}
+
+impl<Place: Fn(usize) -> usize> Pack<'_, Place> {
+    pub fn run(mut self) {
+        if self.stride == 1 {
+            self.copy();
+        } else if self.rows <= 3 || self.columns <= FEW {
+            self.one_by_one();
+        } else {
+            dispatch(self);
+        }
+    }
+
+    /// Rows that are neighbours already.
+    fn copy(&mut self) {
+        for column in 0..self.columns {
+            let panel = &mut self.panel[(self.place)(column)..][..self.width];
+            panel[..self.rows].copy_from_slice(&self.source[column..][..self.rows]);
+            panel[self.rows..].fill(0.);
+        }
+    }
+
+    fn one_by_one(&mut self) {
+        for column in 0..self.columns {
+            let panel = &mut self.panel[(self.place)(column)..][..self.width];
+            let (filled, zeros) = panel.split_at_mut(self.rows);
+            let source = self.source[column..].iter().step_by(self.stride);
+            for (number, source) in filled.iter_mut().zip(source) {
+                *number = *source;
+            }
+            zeros.fill(0.);
+        }
+    }
+
+    /// Packs a square whose rows are all there, and as many columns in memory if not in the panel.
+    #[inline(always)]
+    fn whole_square<S: Simd>(&mut self, simd: S, first_row: usize, first_column: usize, columns: usize) {
+        let lanes = S::F32_LANES;
+        let source = &self.source[first_row * self.stride + first_column..];
+        assert!(source.len() >= (lanes - 1) * self.stride + lanes);
+        let mut square: Square<S> = [simd.splat_f32s(0.); _];
+        for (row, vector) in square.iter_mut().enumerate().take(lanes) {
+            // SAFETY: the slice reaches to the end of the last row of the square.
+            let from = unsafe { source.as_ptr().add(row * self.stride) };
+            // SAFETY: the same.
+            *vector = unsafe { from.cast::<S::f32s>().read_unaligned() };
+            prefetch::<false>(from.wrapping_add(self.next));
+        }
+        transpose(simd, &mut square);
+        for (column, vector) in square.into_iter().enumerate().take(lanes) {
+            // Not a bound of the loop: then the square would have to be in memory.
+            if column == columns {
+                break;
+            }
+            let place = (self.place)(first_column + column) + first_row;
+            assert!(place + lanes <= self.panel.len());
+            // SAFETY: just checked.
+            unsafe { self.panel.as_mut_ptr().add(place).cast::<S::f32s>().write_unaligned(vector) };
+        }
+    }
+
+    /// Packs a square that lacks rows or columns.
+    #[inline(always)]
+    fn partial_square<S: Simd>(&mut self, simd: S, first_row: usize, first_column: usize, columns: usize) {
+        let rows = self.rows.saturating_sub(first_row).min(S::F32_LANES);
+        let stored = (self.width - first_row).min(S::F32_LANES);
+        let mut square: Square<S> = [simd.splat_f32s(0.); _];
+        for (row, vector) in square.iter_mut().enumerate().take(rows) {
+            let from = &self.source[(first_row + row) * self.stride + first_column..];
+            *vector = simd.partial_load_f32s(&from[..columns]);
+        }
+        transpose(simd, &mut square);
+        for (column, vector) in square.into_iter().enumerate().take(columns) {
+            let place = (self.place)(first_column + column) + first_row;
+            simd.partial_store_f32s(&mut self.panel[place..][..stored], vector);
+        }
+    }
+}
+
+impl<Place: Fn(usize) -> usize> WithSimd for Pack<'_, Place> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let lanes = S::F32_LANES;
+        for strip in (0..self.columns).step_by(STRIP) {
+            for first_row in (0..self.width).step_by(lanes) {
+                for column in (strip..self.columns.min(strip + STRIP)).step_by(lanes) {
+                    let first_column = column.min(self.columns.saturating_sub(lanes));
+                    let (last_row, whole) = (first_row + lanes - 1, first_row + lanes <= self.rows);
+                    if whole && lanes <= self.columns {
+                        self.whole_square(simd, first_row, first_column, lanes);
+                    } else if whole && last_row * self.stride + lanes <= self.source.len() {
+                        self.whole_square(simd, first_row, 0, self.columns);
+                    } else {
+                        self.partial_square(simd, first_row, first_column, self.columns.min(lanes));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Takes interleaved sums apart, with the last touches to each.
+pub(super) struct Unpack<'a, Place> {
+    pub sums: &'a [f32],
+    /// Where the sums of a column begin; there are whole vectors of them.
+    pub place: Place,
+    pub rows: usize,
+    pub columns: usize,
+    /// To be added to all sums of a row.
+    pub bias: Option<&'a [f32]>,
+    pub relu: bool,
+    pub out: *mut f32,
+    /// Distance between rows of the result.
+    pub stride: usize,
+}
+
+impl<Place: Fn(usize) -> usize> Unpack<'_, Place> {
+    /// # Safety
+    /// `rows` rows of `columns` numbers may be written at `out`, `stride` apart.
+    pub unsafe fn run(self) {
+        dispatch(self);
+    }
+
+    /// Unpacks a square of which `columns` columns are there, and all `rows` if `WHOLE`.
+    ///
+    /// # Safety
+    /// As for [`Unpack::run`].
+    #[inline(always)]
+    unsafe fn square<S: Simd, const WHOLE: bool>(&self, simd: S, first_row: usize, first_column: usize) {
+        let lanes = S::F32_LANES;
+        let rows = if WHOLE { lanes } else { lanes.min(self.rows - first_row) };
+        let columns = if WHOLE { lanes } else { lanes.min(self.columns - first_column) };
+        let zero = simd.splat_f32s(0.);
+        let mut square: Square<S> = [zero; _];
+        for (column, vector) in square.iter_mut().enumerate().take(columns) {
+            let sums = &self.sums[(self.place)(first_column + column) + first_row..][..lanes];
+            // SAFETY: these are as many numbers as a vector has.
+            *vector = unsafe { sums.as_ptr().cast::<S::f32s>().read_unaligned() };
+        }
+        if let Some(bias) = self.bias {
+            let bias = simd.partial_load_f32s(&bias[first_row..][..rows]);
+            for vector in square.iter_mut().take(columns) {
+                *vector = simd.add_f32s(*vector, bias);
+            }
+        }
+        if self.relu {
+            for vector in square.iter_mut().take(columns) {
+                *vector = simd.select_f32s(simd.less_than_f32s(*vector, zero), zero, *vector);
+            }
+        }
+        transpose(simd, &mut square);
+        for (row, vector) in square.into_iter().enumerate().take(rows) {
+            // SAFETY: the caller promises that these numbers may be written.
+            unsafe {
+                let to = self.out.add((first_row + row) * self.stride + first_column);
+                if WHOLE {
+                    to.cast::<S::f32s>().write_unaligned(vector);
+                    prefetch::<true>(to.wrapping_add(AHEAD));
+                } else {
+                    simd.partial_store_f32s(std::slice::from_raw_parts_mut(to, columns), vector);
+                }
+            }
+        }
+    }
+}
+
+impl<Place: Fn(usize) -> usize> WithSimd for Unpack<'_, Place> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let lanes = S::F32_LANES;
+        for first_row in (0..self.rows).step_by(lanes) {
+            for column in (0..self.columns).step_by(lanes) {
+                let first_column = column.min(self.columns.saturating_sub(lanes));
+                // SAFETY: the caller of `run` has promised it.
+                unsafe {
+                    if first_row + lanes <= self.rows && lanes <= self.columns {
+                        self.square::<S, true>(simd, first_row, first_column);
+                    } else {
+                        self.square::<S, false>(simd, first_row, first_column);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Announces that a place will soon be read, or written if `WRITE`; any address will do.
+#[inline(always)]
+fn prefetch<const WRITE: bool>(place: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every processor of this architecture has the instruction, and it does nothing that a program could see.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
+        if WRITE {
+            _mm_prefetch::<_MM_HINT_ET0>(place.cast());
+        } else {
+            _mm_prefetch::<_MM_HINT_T0>(place.cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}

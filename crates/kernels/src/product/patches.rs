@@ -1,0 +1,234 @@
+//! The implicit patch matrix: which numbers of the source are multiplied for a pixel of the result.
+//!
+//! ```text
+//! result[n, y, x] = sum over taps and channels of weight[tap, channel] * source[n, channel, y', x']
+//!                   x' = source_first + index of x * source_step + index of the tap * tap_step
+//! ```
+//!
+//! Along an axis the pixels of the result fall into *spans* of pixels with the same taps: those for which the source has
+//! a pixel. Zeros around the source are therefore never multiplied. A forward product has one span for the inside and a
+//! few for the border; an input gradient has those for each *phase*, as the pixels that a stride apart from each other
+//! see the same taps of the kernel. The source has its channels last: all that a pixel needs from a row is one run.
+
+use std::ops::Range;
+
+use super::tile::{Row, Run};
+use crate::shape::Conv2d;
+
+/// Pixels of the result along an axis that have the same taps.
+#[derive(Clone, Debug, PartialEq)]
+struct Span {
+    /// The first pixel, the distance to the next one, and their number.
+    first: usize,
+    step: usize,
+    len: usize,
+    /// The pixel of the source under the first tap of the first pixel.
+    source: usize,
+    /// How far the source's pixel moves from one of the result to the next.
+    source_step: usize,
+    /// Places of the taps in [`Axis::taps`].
+    taps: Range<usize>,
+}
+
+/// How result, kernel and source lie to each other in one direction.
+#[derive(Clone, Debug, Default)]
+struct Axis {
+    /// The taps of the kernel that are ever needed, in packed order: those of a span are neighbours and walk forwards
+    /// through the source.
+    taps: Vec<usize>,
+    /// Pixels of the source from one tap of a span to the next.
+    tap_step: usize,
+    spans: Vec<Span>,
+    source: usize,
+    result: usize,
+}
+
+/// Pixels of the result, every `step`-th, that some taps of the kernel belong to.
+struct Phase {
+    first: usize,
+    step: usize,
+    /// The source's pixel under the first tap of the first pixel, often before the first one there is.
+    source: isize,
+    source_step: usize,
+    taps: Vec<usize>,
+}
+
+impl Axis {
+    fn forward(conv: &Conv2d, axis: usize) -> Self {
+        let (source, result) = (conv.image[axis + 2], conv.output()[axis + 2]);
+        let mut this = Self { tap_step: conv.dilation[axis], source, result, ..Self::default() };
+        let (first, taps) = (-(conv.padding[axis][0] as isize), (0..conv.weight[axis + 2]).collect());
+        this.add(Phase { first: 0, step: 1, source: first, source_step: conv.stride[axis], taps });
+        this
+    }
+
+    fn input_gradient(conv: &Conv2d, axis: usize) -> Self {
+        let (source, result) = (conv.output()[axis + 2], conv.image[axis + 2]);
+        let (stride, dilation, padding) = (conv.stride[axis], conv.dilation[axis], conv.padding[axis][0]);
+        let tap_step = dilation / common_divisor(dilation, stride);
+        let mut this = Self { tap_step, source, result, ..Self::default() };
+        for first in 0..stride.min(result) {
+            // Pixel i of the image lies under a tap for a result o with  i + padding = o * stride + tap * dilation.
+            let meets = |tap: &usize| (first + padding) as isize - (tap * dilation) as isize;
+            let taps = (0..conv.weight[axis + 2]).rev().filter(|tap| meets(tap) % stride as isize == 0);
+            let taps: Vec<_> = taps.collect();
+            let source = taps.first().map_or(0, meets) / stride as isize;
+            this.add(Phase { first, step: stride, source, source_step: 1, taps });
+        }
+        this
+    }
+
+    /// Adds the spans of a phase, and those of its taps that they need.
+    fn add(&mut self, phase: Phase) {
+        let Phase { taps, step, source_step, .. } = phase;
+        let (before, tap_step, size) = (self.spans.len(), self.tap_step as isize, self.source as isize);
+        for (index, pixel) in (phase.first..self.result).step_by(step).enumerate() {
+            let source = phase.source + (index * source_step) as isize;
+            // The taps before the first with `source + tap * tap_step >= limit`.
+            let taps_below = |limit: isize| ((limit - source + tap_step - 1).div_euclid(tap_step)).max(0) as usize;
+            let end = taps_below(size).min(taps.len());
+            let taps = taps_below(0).min(end)..end;
+            let source = if taps.is_empty() { 0 } else { source + taps.start as isize * tap_step } as usize;
+            match self.spans[before..].last_mut() {
+                Some(span) if span.taps == taps || span.taps.is_empty() && taps.is_empty() => span.len += 1,
+                _ => self.spans.push(Span { first: pixel, step, len: 1, source, source_step, taps }),
+            }
+        }
+        let used = || self.spans[before..].iter().map(|span| &span.taps).filter(|taps| !taps.is_empty());
+        let first = used().map(|taps| taps.start).min().unwrap_or(0);
+        let end = used().map(|taps| taps.end).max().unwrap_or(0);
+        let shift = |tap: usize| (tap + self.taps.len()).saturating_sub(first);
+        for span in &mut self.spans[before..] {
+            span.taps = if span.taps.is_empty() { 0..0 } else { shift(span.taps.start)..shift(span.taps.end) };
+        }
+        self.taps.extend(&taps[first..end]);
+    }
+}
+
+fn common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
+/// Pixels of the result with the same taps, ready for the micro-kernel.
+pub(super) struct Class {
+    pub rows: Vec<Row>,
+    pub runs: Vec<Run>,
+}
+
+/// Distances in the source and in the sums.
+pub(super) struct Layout {
+    /// From an image of the source to the next.
+    pub image: usize,
+    /// From a pixel to the next.
+    pub pixel: usize,
+    /// Channels that a pixel reads for each tap.
+    pub channels: usize,
+    /// Sums of a pixel of the result.
+    pub width: usize,
+}
+
+/// The patch matrix of a product.
+pub(super) struct Patches {
+    axes: [Axis; 2],
+    /// Size of the kernel `[height, width]`.
+    kernel: [usize; 2],
+}
+
+impl Patches {
+    /// The patches whose product with the weight is the convolution.
+    pub fn forward(conv: &Conv2d) -> Self {
+        Self { axes: [0, 1].map(|axis| Axis::forward(conv, axis)), kernel: [conv.weight[2], conv.weight[3]] }
+    }
+
+    /// The patches of the result's gradient whose product with the weight is the gradient of the image.
+    pub fn input_gradient(conv: &Conv2d) -> Self {
+        Self { axes: [0, 1].map(|axis| Axis::input_gradient(conv, axis)), kernel: [conv.weight[2], conv.weight[3]] }
+    }
+
+    /// Pixels of an image of the source.
+    pub fn source(&self) -> usize {
+        self.axes[0].source * self.axes[1].source
+    }
+
+    /// Rows and columns of an image of the result.
+    pub fn result(&self) -> [usize; 2] {
+        [self.axes[0].result, self.axes[1].result]
+    }
+
+    /// Number of taps in the packed weight.
+    pub fn taps(&self) -> usize {
+        self.axes[0].taps.len() * self.axes[1].taps.len()
+    }
+
+    /// The largest number of taps that a pixel has.
+    pub fn most_taps(&self) -> usize {
+        let most = |axis: &Axis| axis.spans.iter().map(|span| span.taps.len()).max().unwrap_or(0);
+        self.axes.iter().map(most).product()
+    }
+
+    /// For each tap of the kernel, its place in the packed weight.
+    pub fn tap_places(&self) -> Vec<Option<usize>> {
+        let mut places = vec![None; self.kernel[0] * self.kernel[1]];
+        for (down, &y) in self.axes[0].taps.iter().enumerate() {
+            for (right, &x) in self.axes[1].taps.iter().enumerate() {
+                places[y * self.kernel[1] + x] = Some(down * self.axes[1].taps.len() + right);
+            }
+        }
+        places
+    }
+
+    /// The pixels of a few rows of the result, counted through all images, class by class.
+    pub fn classes(&self, rows: Range<usize>, layout: &Layout) -> Vec<Class> {
+        let [vertical, horizontal] = &self.axes;
+        let mut classes = Vec::with_capacity(vertical.spans.len() * horizontal.spans.len());
+        for down in &vertical.spans {
+            let pixel_rows: Vec<_> = self.rows_of(down, &rows, layout).collect();
+            for right in &horizontal.spans {
+                let mut class = Class { rows: Vec::new(), runs: self.runs(down, right, layout) };
+                class.rows.reserve_exact(pixel_rows.len() * right.len);
+                for &(scalars, sums) in &pixel_rows {
+                    class.rows.extend((0..right.len).map(|index| Row {
+                        scalars: scalars + (right.source + index * right.source_step) * layout.pixel,
+                        sums: sums + (right.first + index * right.step) * layout.width,
+                    }));
+                }
+                classes.push(class);
+            }
+        }
+        classes
+    }
+
+    /// For the rows of a span among `rows`: where their pixels begin in the source and in the sums of `rows`.
+    fn rows_of(&self, span: &Span, rows: &Range<usize>, layout: &Layout) -> impl Iterator<Item = (usize, usize)> {
+        let height = self.axes[0].result;
+        let (source_row, sums_row) = (self.axes[1].source * layout.pixel, self.axes[1].result * layout.width);
+        let images = rows.start / height..rows.end.div_ceil(height);
+        let all = images.flat_map(move |image| (0..span.len).map(move |index| (image, index)));
+        all.filter_map(move |(image, index)| {
+            let row = image * height + span.first + index * span.step;
+            let source = image * layout.image + (span.source + index * span.source_step) * source_row;
+            rows.contains(&row).then(|| (source, (row - rows.start) * sums_row))
+        })
+    }
+
+    /// What each pixel of two spans reads, from its first number on.
+    fn runs(&self, down: &Span, right: &Span, layout: &Layout) -> Vec<Run> {
+        let [vertical, horizontal] = &self.axes;
+        let (length, pieces) = match horizontal.tap_step {
+            // Neighbouring taps see neighbouring pixels: one run for all.
+            1 => (right.taps.len(), usize::from(!right.taps.is_empty())),
+            _ => (1, right.taps.len()),
+        };
+        let mut runs = Vec::with_capacity(down.taps.len() * pieces);
+        for (y, tap) in down.taps.clone().enumerate() {
+            let source = y * vertical.tap_step * horizontal.source;
+            let first = tap * horizontal.taps.len() + right.taps.start;
+            runs.extend((0..pieces).map(|x| Run {
+                scalars: (source + x * horizontal.tap_step) * layout.pixel,
+                panel: (first + x) * layout.channels * layout.width,
+                len: length * layout.channels,
+            }));
+        }
+        runs
+    }
+}

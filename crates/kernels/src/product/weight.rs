@@ -1,0 +1,176 @@
+//! The gradient of a weight: the product of a gradient and the same patches, summed over pixels.
+//!
+//! ```text
+//! for each panel of outputs and part of the rows of the result
+//!     sums = [tap, channel, output]
+//!     for each block of rows
+//!         panel = [pixel, output]                                           gradients, in the second-level cache
+//!         for each tap
+//!             sums[tap, channel, :] += x[channel, pixel under the tap] * panel[pixel, :]
+//! add the parts, unpack to out[output, channel, tap]
+//! ```
+//!
+//! The image is read as it is: its rows are what a channel and a tap need, one after the other.
+#![allow(unsafe_code)] // Results go to memory that is not initialised.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use super::panels::{Pack, STRIP, Unpack};
+use super::pieces::for_each;
+use super::tile::{Product, Row, Run, panel_width};
+use crate::scratch::Scratch;
+use crate::shape::Conv2d;
+
+/// Pixels of a block: enough for its sums to be worth fetching, few enough for its gradients to stay in the second-level
+/// cache.
+const BLOCK_PIXELS: usize = 1200;
+/// Pixels of a part, at least: fewer would not be worth sums of their own.
+const PART_PIXELS: usize = 200;
+/// Pieces of work that are aimed at for the threads to share.
+const PIECES: usize = 4;
+
+/// Writes the gradient of the weight.
+pub(super) fn gradient(conv: &Conv2d, x: &[f32], grad: &[f32], out: &mut [MaybeUninit<f32>]) {
+    let [outputs, channels, kernel_height, kernel_width] = conv.weight;
+    let [images, _, height, row] = conv.output();
+    let (outputs, taps) = (outputs / conv.groups, kernel_height * kernel_width);
+    let width = panel_width(outputs);
+    let panels = outputs.div_ceil(width);
+    let rows = images * height;
+    let parts = PIECES.div_ceil(conv.groups * panels).min(rows * row / PART_PIXELS).clamp(1, rows.max(1));
+    let len = taps * channels * width;
+    let groups = out.chunks_mut(outputs * channels * taps).enumerate();
+    let pieces = groups.flat_map(|(group, out)| {
+        let panels = out.chunks_mut(width * channels * taps).enumerate();
+        panels.map(move |(panel, out)| (group, panel * width, out))
+    });
+    for_each(pieces, |(group, output, out)| {
+        let outputs = out.len() / (channels * taps);
+        let piece = Piece { conv, x, grad, group, outputs: output..output + outputs, width };
+        let mut sums = Scratch::new(parts * len);
+        for_each(sums.chunks_mut(len).enumerate(), |(part, sums)| {
+            piece.multiply(rows * part / parts..rows * (part + 1) / parts, sums);
+        });
+        let (sums, others) = sums.split_at_mut(len);
+        for part in others.chunks(len) {
+            sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        }
+        let unpack = Unpack {
+            sums,
+            place: |column| (column % taps * channels + column / taps) * width,
+            rows: outputs,
+            columns: channels * taps,
+            bias: None,
+            relu: false,
+            out: out.as_mut_ptr().cast(),
+            stride: channels * taps,
+        };
+        // SAFETY: `out` has exactly these rows.
+        unsafe { unpack.run() };
+    });
+}
+
+/// The sums for some outputs of a group.
+struct Piece<'a> {
+    conv: &'a Conv2d,
+    x: &'a [f32],
+    grad: &'a [f32],
+    group: usize,
+    outputs: Range<usize>,
+    width: usize,
+}
+
+impl Piece<'_> {
+    /// Sums over some rows of the result, counted through all images.
+    fn multiply(&self, rows: Range<usize>, sums: &mut [f32]) {
+        let Conv2d { image: [_, _, height, row], weight: [_, channels, kernel_height, kernel_width], .. } = *self.conv;
+        let tap_len = channels * self.width;
+        let channel_rows: Vec<_> = (0..channels)
+            .map(|channel| Row {
+                scalars: (self.group * channels + channel) * height * row,
+                sums: channel * self.width,
+            })
+            .collect();
+        let result_row = self.conv.output()[3];
+        let block_rows = (BLOCK_PIXELS / result_row).max(1);
+        let mut panel = Scratch::new(block_rows.min(rows.len()) * result_row * self.width);
+        let mut runs = Vec::with_capacity(block_rows);
+        if rows.is_empty() {
+            sums.fill(0.);
+        }
+        for start in rows.clone().step_by(block_rows) {
+            let block = start..rows.end.min(start + block_rows);
+            self.pack(block.clone(), &mut panel);
+            for tap in 0..kernel_height * kernel_width {
+                self.runs([tap / kernel_width, tap % kernel_width], block.clone(), &mut runs);
+                let product = Product {
+                    scalars: self.x,
+                    step: self.conv.stride[1],
+                    panel: &panel,
+                    width: self.width,
+                    runs: &runs,
+                    rows: &channel_rows,
+                    fresh: start == rows.start,
+                };
+                product.add_to(&mut sums[tap * tap_len..][..tap_len]);
+            }
+        }
+    }
+
+    /// Packs the gradients of some rows as `[pixel, output]`.
+    fn pack(&self, rows: Range<usize>, panel: &mut [f32]) {
+        let [_, all_outputs, height, row] = self.conv.output();
+        let (width, stride) = (self.width, height * row);
+        let output = self.group * (all_outputs / self.conv.groups) + self.outputs.start;
+        for image in rows.start / height..rows.end.div_ceil(height) {
+            let (first, end) = (rows.start.max(image * height), rows.end.min((image + 1) * height));
+            let pack = Pack {
+                source: &self.grad[(image * all_outputs + output) * stride + (first - image * height) * row..],
+                stride,
+                rows: self.outputs.len(),
+                columns: (end - first) * row,
+                panel: &mut panel[(first - rows.start) * row * width..],
+                width,
+                place: |pixel| pixel * width,
+                next: STRIP,
+            };
+            pack.run();
+        }
+    }
+
+    /// The pixels of some rows for which the image has a pixel under the tap.
+    fn runs(&self, tap: [usize; 2], rows: Range<usize>, runs: &mut Vec<Run>) {
+        runs.clear();
+        let Conv2d { image: [_, channels, image_height, image_row], stride, padding, .. } = *self.conv;
+        let [.., height, row] = self.conv.output();
+        // The tap of result `i` is at `i * stride + offset - padding` in the image.
+        let offset = [0, 1].map(|axis| tap[axis] * self.conv.dilation[axis]);
+        let [down, right] = [0, 1].map(|axis| {
+            let before = |limit: usize| (limit + padding[axis][0]).saturating_sub(offset[axis]).div_ceil(stride[axis]);
+            before(0)..before(self.conv.image[axis + 2]).min(self.conv.output()[axis + 2])
+        });
+        if right.is_empty() {
+            return;
+        }
+        let x = right.start * stride[1] + offset[1] - padding[1][0];
+        for image in rows.start / height..rows.end.div_ceil(height) {
+            let first = rows.start.max(image * height + down.start);
+            for result in first..rows.end.min(image * height + down.end) {
+                let y = (result - image * height) * stride[0] + offset[0] - padding[0][0];
+                let scalars = (image * channels * image_height + y) * image_row + x;
+                let panel = ((result - rows.start) * row + right.start) * self.width;
+                match runs.last_mut() {
+                    // Where a row ends and the next one begins is nothing to stop at.
+                    Some(last)
+                        if last.scalars + last.len * stride[1] == scalars
+                            && last.panel + last.len * self.width == panel =>
+                    {
+                        last.len += right.len();
+                    }
+                    _ => runs.push(Run { scalars, panel, len: right.len() }),
+                }
+            }
+        }
+    }
+}
