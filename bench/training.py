@@ -73,7 +73,7 @@ def main():
             own = statistics.median(seconds[name][threads])
             row += f" {own:.2f} s | {statistics.median(seconds['pytorch'][threads]) / own:.2f} |"
         print(row)
-    result = {"machine": machine(), "command": sys.argv, "seconds": seconds}
+    result = {"machine": machine(), "rounds": options.rounds, "seconds": seconds}
     (BENCH / "results/training.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
