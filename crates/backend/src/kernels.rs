@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Shape, TensorData, TensorMetadata};
 use burn_flex::FlexTensor;
 use burn_ndarray::NdArrayTensor;
@@ -83,53 +84,40 @@ fn read<E: burn::tensor::Element + bytemuck::Pod>(tensor: &FlexTensor) -> Option
     }
 }
 
-fn dims(shape: &Shape) -> [usize; 4] {
-    [shape[0], shape[1], shape[2], shape[3]]
-}
-
-fn window(pool: &Pool) -> kernels::Window {
-    let Pool { kernel, stride, padding, ceil_mode } = *pool;
-    kernels::Window { kernel, stride, padding, ceil_mode }
+/// A convolution of operands that fit, in the kernels' terms.
+pub(crate) fn kernel_conv(image: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> kernels::Conv2d {
+    let ConvOptions { stride, padding, dilation, groups } = *options;
+    kernels::Conv2d { image, weight, stride, padding: padding.map(|padding| [padding; 2]), dilation, groups }
 }
 
 /// The block for operands of these shapes; `None` if its winners do not fit the kernels' form.
 fn kernel_block(x: &Shape, weight: &Shape, block: &ConvBlock) -> Option<kernels::ConvBlock> {
-    let conv = kernels::Conv2d {
-        image: dims(x),
-        weight: dims(weight),
-        stride: block.conv.stride,
-        padding: block.conv.padding.map(|padding| [padding; 2]),
-        dilation: block.conv.dilation,
-        groups: block.conv.groups,
-    };
-    let max_pool = block.max_pool.as_ref().map(window);
-    let fits = max_pool.as_ref().is_none_or(kernels::Window::fits_winners);
-    fits.then_some(kernels::ConvBlock { conv, max_pool, relu: block.relu })
+    let conv = kernel_conv(x.dims(), weight.dims(), &block.conv);
+    let fits = block.max_pool.as_ref().is_none_or(Pool::fits_winners);
+    fits.then(|| kernels::ConvBlock { conv, max_pool: block.max_pool.clone(), relu: block.relu })
 }
 
 fn tensor<T: Dense, E: burn::tensor::Element>(values: Vec<E>, shape: impl Into<Shape>) -> T {
     T::of(TensorData::new(values, shape.into()))
 }
 
-/// Runs a block; `None` leaves it to Burn.
-fn conv_block<T: Dense>(x: &T, weight: &T, bias: Option<&T>, block: &ConvBlock) -> Option<T> {
+/// Runs a block, and for training keeps the winners; `None` leaves it to Burn.
+fn conv_block<T: Dense>(
+    x: &T,
+    weight: &T,
+    bias: Option<&T>,
+    block: &ConvBlock,
+    training: bool,
+) -> Option<(T, Option<T>)> {
     let kernel = kernel_block(&x.shape(), &weight.shape(), block)?;
     let (x, weight) = (x.f32s()?, weight.f32s()?);
     let bias = match bias {
         Some(bias) => Some(bias.f32s()?),
         None => None,
     };
-    Some(tensor(kernel.forward(&x, &weight, bias.as_deref()), kernel.output()))
-}
-
-/// Runs a block and keeps the winners; `None` leaves it to Burn.
-fn conv_block_training<T: Dense>(x: &T, weight: &T, bias: Option<&T>, block: &ConvBlock) -> Option<(T, Option<T>)> {
-    let kernel = kernel_block(&x.shape(), &weight.shape(), block)?;
-    let (x, weight) = (x.f32s()?, weight.f32s()?);
-    let bias = match bias {
-        Some(bias) => Some(bias.f32s()?),
-        None => None,
-    };
+    if !training {
+        return Some((tensor(kernel.forward(&x, &weight, bias.as_deref()), kernel.output()), None));
+    }
     let (output, winners) = kernel.forward_training(&x, &weight, bias.as_deref());
     let winners = kernel.max_pool.is_some().then(|| tensor(winners, kernel.output()));
     Some((tensor(output, kernel.output()), winners))
@@ -164,17 +152,17 @@ fn conv_block_backward<T: Dense>(saved: Saved<'_, T>, block: &ConvBlock, needs: 
 }
 
 fn max_pool2d_training<T: Dense>(x: &T, pool: &Pool) -> Option<(T, T)> {
-    let (window, image) = (window(pool), dims(&x.shape()));
-    if !window.fits_winners() {
+    let image = x.shape().dims();
+    if !pool.fits_winners() {
         return None;
     }
-    let (output, winners) = kernels::max_pool2d_training(&window, image, &x.f32s()?);
-    Some((tensor(output, window.output(image)), tensor(winners, window.output(image))))
+    let (output, winners) = kernels::max_pool2d_training(pool, image, &x.f32s()?);
+    Some((tensor(output, pool.output(image)), tensor(winners, pool.output(image))))
 }
 
 fn max_pool2d_training_backward<T: Dense>(input: &Shape, grad: &T, winners: &T, pool: &Pool) -> Option<T> {
     let (grad, winners) = (grad.f32s()?, winners.u8s()?);
-    Some(tensor(kernels::max_pool2d_backward(&window(pool), dims(input), &grad, &winners), input.clone()))
+    Some(tensor(kernels::max_pool2d_backward(pool, input.dims(), &grad, &winners), input.clone()))
 }
 
 fn cross_entropy<T: Dense>(logits: &T, targets: &T, smoothing: f64) -> Option<(T, T)> {
@@ -190,8 +178,10 @@ macro_rules! with_kernels {
     ($backend:ty, $tensor:ty) => {
         impl Backend for $backend {
             fn conv_block(x: $tensor, weight: $tensor, bias: Option<$tensor>, block: &ConvBlock) -> $tensor {
-                conv_block(&x, &weight, bias.as_ref(), block)
-                    .unwrap_or_else(|| composed::conv_block::<Self>(x, weight, bias, block))
+                match conv_block(&x, &weight, bias.as_ref(), block, false) {
+                    Some((output, _)) => output,
+                    None => composed::conv_block::<Self>(x, weight, bias, block),
+                }
             }
 
             fn conv_block_training(
@@ -200,7 +190,7 @@ macro_rules! with_kernels {
                 bias: Option<$tensor>,
                 block: &ConvBlock,
             ) -> TrainedConvBlock<Self> {
-                match conv_block_training(&x, &weight, bias.as_ref(), block) {
+                match conv_block(&x, &weight, bias.as_ref(), block, true) {
                     Some((output, winners)) => TrainedConvBlock { output, winners },
                     None => composed::conv_block_training(x, weight, bias, block),
                 }

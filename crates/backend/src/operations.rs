@@ -3,27 +3,9 @@
 use burn::tensor::Shape;
 use burn::tensor::ops::{ConvOptions, FloatTensor, IntTensor};
 
+pub use kiln_kernels::Window as Pool;
+
 pub(crate) mod composed;
-
-/// A pooling window: sizes in pixels as `[height, width]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pool {
-    /// Size of the window.
-    pub kernel: [usize; 2],
-    /// Step from one window to the next.
-    pub stride: [usize; 2],
-    /// Border added on each side; it never wins a maximum.
-    pub padding: [usize; 2],
-    /// Whether a last window that reaches over the edge counts.
-    pub ceil_mode: bool,
-}
-
-impl Pool {
-    /// Windows of `size` x `size` side by side, as in `MaxPool2d(size)`.
-    pub fn square(size: usize) -> Self {
-        Self { kernel: [size; 2], stride: [size; 2], padding: [0; 2], ceil_mode: false }
-    }
-}
 
 /// A convolution and what follows it at once: `relu(max_pool(conv(x) + bias))`, each part after the convolution optional.
 ///

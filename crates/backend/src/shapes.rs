@@ -1,6 +1,7 @@
 //! The arithmetic of shapes: what a convolution or a pooling window makes of an image, or why it cannot.
 
 use crate::ConvOptions;
+use crate::kernels::kernel_conv;
 use crate::operations::Pool;
 
 /// Why operands do not fit; the message says what was given and what would fit.
@@ -59,7 +60,7 @@ pub fn conv2d_output(
     bias: Option<usize>,
     options: &ConvOptions<2>,
 ) -> Result<[usize; 4], ShapeError> {
-    let [n, channels, height, width] = x;
+    let channels = x[1];
     let [out, per_group, kh, kw] = weight;
     let ConvOptions { stride, padding, dilation, groups } = *options;
     if stride.contains(&0) || dilation.contains(&0) || groups == 0 || kh == 0 || kw == 0 {
@@ -75,8 +76,8 @@ pub fn conv2d_output(
         return Err(ShapeError::Bias { given, expected: out });
     }
     let window = [dilation[0] * (kh - 1) + 1, dilation[1] * (kw - 1) + 1];
-    let [h, w] = slide([height, width], window, stride, padding, false)?;
-    Ok([n, out, h, w])
+    check_window([x[2], x[3]], window, padding)?;
+    Ok(kernel_conv(x, weight, options).output())
 }
 
 /// Output shape `[N, C, H', W']` of pooling.
@@ -87,29 +88,14 @@ pub fn pool2d_output(x: [usize; 4], pool: &Pool) -> Result<[usize; 4], ShapeErro
     if pool.kernel.contains(&0) || pool.stride.contains(&0) {
         return Err(ShapeError::Zero);
     }
-    let [h, w] = slide([x[2], x[3]], pool.kernel, pool.stride, pool.padding, pool.ceil_mode)?;
-    Ok([x[0], x[1], h, w])
+    check_window([x[2], x[3]], pool.kernel, pool.padding)?;
+    Ok(pool.output(x))
 }
 
-/// How many places a window has on an image, along each side.
-fn slide(
-    image: [usize; 2],
-    window: [usize; 2],
-    stride: [usize; 2],
-    padding: [usize; 2],
-    ceil: bool,
-) -> Result<[usize; 2], ShapeError> {
-    let mut places = [0; 2];
-    for side in 0..2 {
-        let padded = image[side] + 2 * padding[side];
-        let room = padded.checked_sub(window[side]).ok_or(ShapeError::Window { window, image, padding })?;
-        places[side] = room / stride[side] + 1;
-        // As in PyTorch: the extra window must start inside the image or its leading border.
-        if ceil && room % stride[side] != 0 && places[side] * stride[side] < image[side] + padding[side] {
-            places[side] += 1;
-        }
-    }
-    Ok(places)
+/// Whether a window has a place on an image at all.
+fn check_window(image: [usize; 2], window: [usize; 2], padding: [usize; 2]) -> Result<(), ShapeError> {
+    let fits = (0..2).all(|side| image[side] > 0 && window[side] <= image[side] + 2 * padding[side]);
+    if fits { Ok(()) } else { Err(ShapeError::Window { window, image, padding }) }
 }
 
 #[cfg(test)]
@@ -161,6 +147,8 @@ mod tests {
             "the input has 4 channels, but the weight [10, 5, 3, 3] in 1 group(s) takes 5"
         );
         assert!(matches!(conv2d_output([1, 5, 2, 9], [10, 5, 3, 3], None, &plain), Err(ShapeError::Window { .. })));
+        let padded = ConvOptions { padding: [2, 2], ..plain.clone() };
+        assert!(matches!(conv2d_output([1, 5, 0, 9], [10, 5, 3, 3], None, &padded), Err(ShapeError::Window { .. })));
         assert!(matches!(conv2d_output([1, 5, 9, 9], [10, 5, 3, 3], Some(3), &plain), Err(ShapeError::Bias { .. })));
         let still = ConvOptions { stride: [0, 1], ..plain };
         assert_eq!(conv2d_output([1, 5, 9, 9], [10, 5, 3, 3], None, &still), Err(ShapeError::Zero));

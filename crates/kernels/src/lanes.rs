@@ -29,7 +29,7 @@ const PIXELS: usize = 4;
 pub(crate) fn suits(block: &ConvBlock) -> bool {
     let Conv2d { image: [n, channels, ..], weight: [out, ..], groups, .. } = block.conv;
     let pooling = block.max_pool.as_ref().is_none_or(|window| *window == Window::square(2));
-    groups == 1 && pooling && n >= 8 && channels <= 16 && out <= 64
+    groups == 1 && pooling && n >= 8 && channels <= 16 && (1..=64).contains(&out)
 }
 
 /// Runs the block on all images; `winners` is empty or takes one place for each result.
@@ -43,9 +43,6 @@ pub(crate) fn forward(
 ) {
     let level = Level::current();
     let plan = Plan::new(block, weight, bias, level);
-    if plan.image == 0 || plan.result == 0 {
-        return;
-    }
     let images = x.par_chunks(plan.image * level.lanes());
     let outputs = out.par_chunks_mut(plan.result * level.lanes());
     if winners.is_empty() {

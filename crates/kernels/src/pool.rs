@@ -21,19 +21,7 @@ const ELEMENTS: usize = 1 << 16;
 /// If `x` has another length than `image` says, or the window does not fit.
 pub fn max_pool2d(window: &Window, image: [usize; 4], x: &[f32]) -> Vec<f32> {
     let shape = Plane::of(window, image, x.len());
-    // SAFETY: each plane writes all its results.
-    unsafe {
-        filled(shape.results(), |out| {
-            let chunks = out.par_chunks_mut(PLANES * shape.result()).zip(x.par_chunks(PLANES * shape.image()));
-            chunks.for_each(|(out, x)| {
-                for (out, x) in out.chunks_exact_mut(shape.result()).zip(x.chunks_exact(shape.image())) {
-                    shape.for_each(|result, rows, columns, _| {
-                        out[result].write(shape.largest(x, rows, columns).1);
-                    });
-                }
-            });
-        })
-    }
+    shape.map(x, |x, rows, columns, _| shape.largest(x, rows, columns).1)
 }
 
 /// As [`max_pool2d`], with the place `ky * kw + kx` of each maximum in its window: the first among equals, the last NaN.
@@ -91,21 +79,11 @@ pub fn max_pool2d_backward(window: &Window, image: [usize; 4], grad: &[f32], win
 /// If `x` has another length than `image` says, or the window does not fit.
 pub fn avg_pool2d(window: &Window, image: [usize; 4], x: &[f32], count_include_pad: bool) -> Vec<f32> {
     let shape = Plane::of(window, image, x.len());
-    // SAFETY: each plane writes all its results.
-    unsafe {
-        filled(shape.results(), |out| {
-            let chunks = out.par_chunks_mut(PLANES * shape.result()).zip(x.par_chunks(PLANES * shape.image()));
-            chunks.for_each(|(out, x)| {
-                for (out, x) in out.chunks_exact_mut(shape.result()).zip(x.chunks_exact(shape.image())) {
-                    shape.for_each(|result, rows, columns, corner| {
-                        let count = shape.count(&rows, &columns, corner, count_include_pad);
-                        let sum: f32 = rows.map(|y| x[y * shape.width..][columns.clone()].iter().sum::<f32>()).sum();
-                        out[result].write(sum / count as f32);
-                    });
-                }
-            });
-        })
-    }
+    shape.map(x, |x, rows, columns, corner| {
+        let count = shape.count(&rows, &columns, corner, count_include_pad);
+        let sum: f32 = rows.map(|y| x[y * shape.width..][columns.clone()].iter().sum::<f32>()).sum();
+        sum / count as f32
+    })
 }
 
 /// The gradient `[N, C, H, W]` of average-pooling's input, from that of its result.
@@ -160,6 +138,7 @@ impl Plane {
     fn of(window: &Window, image: [usize; 4], len: usize) -> Self {
         let [n, channels, height, width] = image;
         assert_eq!(len, n * channels * height * width, "the images have another shape than {image:?}");
+        assert!(height * width > 0, "images without pixels: {image:?}");
         let [.., rows, columns] = window.output(image);
         Self { window: window.clone(), planes: n * channels, height, width, out: [rows, columns] }
     }
@@ -192,6 +171,22 @@ impl Plane {
                 visit(y * self.out[1] + x, rows, columns, [top, left]);
             }
         }
+    }
+
+    /// What `value` makes of each window of each plane: of the plane, the window's rows and columns, and its corner.
+    fn map(&self, x: &[f32], value: impl Fn(&[f32], Range<usize>, Range<usize>, [usize; 2]) -> f32 + Sync) -> Vec<f32> {
+        let write = |out: &mut [MaybeUninit<f32>]| {
+            let chunks = out.par_chunks_mut(PLANES * self.result()).zip(x.par_chunks(PLANES * self.image()));
+            chunks.for_each(|(out, x)| {
+                for (out, x) in out.chunks_exact_mut(self.result()).zip(x.chunks_exact(self.image())) {
+                    self.for_each(|result, rows, columns, corner| {
+                        out[result].write(value(x, rows, columns, corner));
+                    });
+                }
+            });
+        };
+        // SAFETY: each plane writes all its results.
+        unsafe { filled(self.results(), write) }
     }
 
     /// The pixel of the largest value, the first among equals or the last NaN, and the value.

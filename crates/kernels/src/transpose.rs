@@ -97,17 +97,23 @@ fn gather_run<S: Simd>(simd: S, x: &[f32], image: usize, from: usize, packed: &m
     }
 }
 
+/// The rows of at most as many vectors as there are lanes: each holds what one image has in them.
+#[inline(always)]
+fn images<S: Simd>(simd: S, vectors: &[f32]) -> Square<S> {
+    let mut square = [simd.splat_f32s(0.); MOST_LANES];
+    for (row, vector) in square.iter_mut().zip(vectors.chunks_exact(S::F32_LANES)) {
+        *row = simd.partial_load_f32s(vector);
+    }
+    transpose(simd, &mut square);
+    square
+}
+
 /// Unpacks vectors with one lane an image into `out`, image after image, for as many images as it has room.
 #[inline(always)]
 pub(crate) fn scatter_lanes<S: Simd>(simd: S, vectors: &[f32], out: &mut [MaybeUninit<f32>]) {
     let result = vectors.len() / S::F32_LANES;
     for (block, vectors) in vectors.chunks(S::F32_LANES * S::F32_LANES).enumerate() {
-        let mut square = [simd.splat_f32s(0.); MOST_LANES];
-        for (row, vector) in square.iter_mut().zip(vectors.chunks_exact(S::F32_LANES)) {
-            *row = simd.partial_load_f32s(vector);
-        }
-        transpose(simd, &mut square);
-        for (out, row) in out.chunks_exact_mut(result).zip(square) {
+        for (out, row) in out.chunks_exact_mut(result).zip(images(simd, vectors)) {
             let out = &mut out[block * S::F32_LANES..][..vectors.len() / S::F32_LANES];
             // SAFETY: initialised numbers may be written over whatever is there, and are not read here.
             simd.partial_store_f32s(unsafe { &mut *(out as *mut [MaybeUninit<f32>] as *mut [f32]) }, row);
@@ -120,12 +126,7 @@ pub(crate) fn scatter_lanes<S: Simd>(simd: S, vectors: &[f32], out: &mut [MaybeU
 pub(crate) fn scatter_places<S: Simd>(simd: S, vectors: &[f32], out: &mut [MaybeUninit<u8>]) {
     let result = vectors.len() / S::F32_LANES;
     for (block, vectors) in vectors.chunks(S::F32_LANES * S::F32_LANES).enumerate() {
-        let mut square = [simd.splat_f32s(0.); MOST_LANES];
-        for (row, vector) in square.iter_mut().zip(vectors.chunks_exact(S::F32_LANES)) {
-            *row = simd.partial_load_f32s(vector);
-        }
-        transpose(simd, &mut square);
-        for (out, row) in out.chunks_exact_mut(result).zip(square) {
+        for (out, row) in out.chunks_exact_mut(result).zip(images(simd, vectors)) {
             let mut numbers = [0f32; MOST_LANES];
             simd.partial_store_f32s(&mut numbers[..S::F32_LANES], row);
             let out = &mut out[block * S::F32_LANES..][..vectors.len() / S::F32_LANES];

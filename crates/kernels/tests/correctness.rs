@@ -287,3 +287,12 @@ fn only_the_gradients_needed() {
         });
     }
 }
+
+/// An image of padding alone has no results worth having, and must not give memory that was never written.
+#[test]
+#[should_panic(expected = "images without pixels")]
+fn images_without_pixels_are_refused() {
+    let mut conv = Conv2d::new([16, 1, 0, 4], [3, 1, 2, 2]);
+    conv.padding = [[1, 1], [0, 0]];
+    ConvBlock { conv, max_pool: None, relu: false }.forward(&[], &[1.; 12], None);
+}

@@ -1,7 +1,9 @@
 //! Kiln's operations made of Burn's: what a backend without kernels of its own does.
 
-use burn::tensor::ops::{ConvOptions, FloatTensor, IntTensor};
+use burn::tensor::ops::{FloatTensor, IntTensor};
 use burn::tensor::{Shape, TensorMetadata};
+
+use crate::kernels::kernel_conv;
 
 use super::{Backend, ConvBlock, ConvBlockGradients, CrossEntropy, Needs, Pool, SavedConvBlock, TrainedConvBlock};
 
@@ -42,7 +44,7 @@ pub(crate) fn conv_block_backward<B: Backend>(
     let SavedConvBlock { x, weight, trained } = saved;
     let mut grad = if block.relu { B::relu_backward(trained.output, grad) } else { grad };
     if let (Some(pool), Some(winners)) = (&block.max_pool, trained.winners) {
-        let conv_shape = conv_output_shape(&x.shape(), &weight.shape(), &block.conv);
+        let conv_shape = kernel_conv(x.shape().dims(), weight.shape().dims(), &block.conv).output().into();
         grad = B::max_pool2d_training_backward(conv_shape, grad, winners, pool);
     }
     let options = || block.conv.clone();
@@ -96,15 +98,6 @@ pub(crate) fn cross_entropy<B: Backend>(
     let loss = B::float_mul_scalar(B::float_sum(products), share.into());
     let difference = B::float_sub(wanted, B::float_div(exp, sum));
     CrossEntropy { loss, gradient: B::float_mul_scalar(difference, share.into()) }
-}
-
-/// Shape of a convolution's output; the operands are known to fit.
-fn conv_output_shape(x: &Shape, weight: &Shape, options: &ConvOptions<2>) -> Shape {
-    let side = |axis: usize| {
-        let reach = options.dilation[axis] * (weight[axis + 2] - 1) + 1;
-        (x[axis + 2] + 2 * options.padding[axis] - reach) / options.stride[axis] + 1
-    };
-    Shape::new([x[0], weight[0], side(0), side(1)])
 }
 
 /// Sum of `[N, C, H, W]` over all but the channels: `[C]`.

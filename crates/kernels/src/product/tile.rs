@@ -107,12 +107,12 @@ impl WithSimd for Tiles<'_> {
 impl Tiles<'_> {
     /// Cuts the rows into tiles that differ by one row at most.
     #[inline(always)]
-    fn all<S: Simd, const VECTORS: usize>(self, simd: S) {
+    fn all<S: Simd, const VECTORS: usize>(mut self, simd: S) {
         assert_eq!(self.product.width, VECTORS * S::F32_LANES);
-        let rows = self.product.rows.len();
-        let tiles = rows.div_ceil(MOST_ROWS);
+        let all = self.product.rows;
+        let tiles = all.len().div_ceil(MOST_ROWS);
         for tile in 0..tiles {
-            let rows = &self.product.rows[rows * tile / tiles..rows * (tile + 1) / tiles];
+            let rows = &all[all.len() * tile / tiles..all.len() * (tile + 1) / tiles];
             // SAFETY: `Product::check` has looked at all places, and the width is that of the vectors.
             unsafe {
                 match rows.len() {
@@ -132,11 +132,11 @@ impl Tiles<'_> {
     /// # Safety
     /// There are `ROWS` rows, and every place of the product is inside its slice.
     #[inline(always)]
-    unsafe fn one<S: Simd, const ROWS: usize, const VECTORS: usize>(&self, simd: S, rows: &[Row]) {
+    unsafe fn one<S: Simd, const ROWS: usize, const VECTORS: usize>(&mut self, simd: S, rows: &[Row]) {
         let Product { scalars, step, panel, runs, fresh, .. } = self.product;
-        let sums = self.sums.as_ptr().cast_mut();
+        let sums = self.sums.as_mut_ptr();
         let mut tile = [[simd.splat_f32s(0.); VECTORS]; ROWS];
-        // SAFETY: as the caller promises; `self` has the only reference to the sums.
+        // SAFETY: as the caller promises.
         unsafe {
             if !fresh {
                 for (row, tile) in rows.iter().zip(&mut tile) {
