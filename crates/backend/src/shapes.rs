@@ -45,6 +45,14 @@ pub enum ShapeError {
         /// Padding on each side.
         padding: [usize; 2],
     },
+    /// A pooling window that could lie on nothing but padding.
+    #[error("a padding of {padding:?} is more than half of the pooling window {window:?}")]
+    Padding {
+        /// Height and width of the window.
+        window: [usize; 2],
+        /// Padding on each side.
+        padding: [usize; 2],
+    },
     /// A stride, dilation, kernel size or group count of zero.
     #[error("stride, dilation, kernel size and groups must be at least 1")]
     Zero,
@@ -88,7 +96,11 @@ pub fn pool2d_output(x: [usize; 4], pool: &Pool) -> Result<[usize; 4], ShapeErro
     if pool.kernel.contains(&0) || pool.stride.contains(&0) {
         return Err(ShapeError::Zero);
     }
-    check_window([x[2], x[3]], pool.kernel, pool.padding)?;
+    let (window, padding) = (pool.kernel, pool.padding);
+    if (0..2).any(|side| 2 * padding[side] > window[side]) {
+        return Err(ShapeError::Padding { window, padding });
+    }
+    check_window([x[2], x[3]], window, padding)?;
     Ok(pool.output(x))
 }
 
@@ -150,6 +162,8 @@ mod tests {
         let padded = ConvOptions { padding: [2, 2], ..plain.clone() };
         assert!(matches!(conv2d_output([1, 5, 0, 9], [10, 5, 3, 3], None, &padded), Err(ShapeError::Window { .. })));
         assert!(matches!(conv2d_output([1, 5, 9, 9], [10, 5, 3, 3], Some(3), &plain), Err(ShapeError::Bias { .. })));
+        let wide = Pool { padding: [2, 1], ..Pool::square(2) };
+        assert!(matches!(pool2d_output([1, 1, 9, 9], &wide), Err(ShapeError::Padding { .. })));
         let still = ConvOptions { stride: [0, 1], ..plain };
         assert_eq!(conv2d_output([1, 5, 9, 9], [10, 5, 3, 3], None, &still), Err(ShapeError::Zero));
     }
