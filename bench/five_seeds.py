@@ -25,7 +25,7 @@ def accuracies(run):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--train", default="target/release/train", help="the program")
-    parser.add_argument("--backend", default="flex")
+    parser.add_argument("--backend", default="ndarray")
     parser.add_argument("--output", default="runs/five-seeds", type=Path)
     parser.add_argument("--out", default=HERE / "results" / "kiln-five-seeds.json", type=Path)
     options = parser.parse_args()

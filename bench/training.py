@@ -11,12 +11,13 @@ bench/results/training.json. PyTorch and its versions: bench/peers/requirements.
 import argparse
 import csv
 import json
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from machine import machine
 
 BENCH = Path(__file__).resolve().parent
 EPOCHS = 2
@@ -37,15 +38,6 @@ def pytorch(threads):
     command += ["--threads", threads, "--loader", "memory", "--json"]
     output = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
     return json.loads(output[output.index("{") :])["epochs"][-1]["seconds"]
-
-
-def machine():
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-        return f"{len(names)} x {names[0]}"
-    except OSError:
-        return platform.processor()
 
 
 def main():

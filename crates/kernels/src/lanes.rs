@@ -29,7 +29,8 @@ const PIXELS: usize = 4;
 pub(crate) fn suits(block: &ConvBlock) -> bool {
     let Conv2d { image: [n, channels, ..], weight: [out, ..], groups, .. } = block.conv;
     let pooling = block.max_pool.as_ref().is_none_or(|window| *window == Window::square(2));
-    groups == 1 && pooling && n >= 8 && channels <= 16 && (1..=64).contains(&out)
+    // More outputs fill vectors of their own.
+    groups == 1 && pooling && n >= 8 && channels <= 16 && (1..=32).contains(&out)
 }
 
 /// Runs the block on all images; `winners` is empty or takes one place for each result.
