@@ -18,6 +18,7 @@ pub struct ThreadError {
 pub fn use_threads(threads: usize) -> Result<(), ThreadError> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
+        .use_current_thread()
         .build_global()
         .map_err(|error| ThreadError { threads, reason: error.to_string() })
 }

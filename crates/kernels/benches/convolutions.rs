@@ -3,9 +3,13 @@
 //! The shapes are rows of batch,channels,side,outputs,kernel,stride,padding. Prints `row,pass,milliseconds`, the median
 //! of the calls of SECONDS (0.3) for each pass: forward, input (its gradient) and weight (its gradient).
 
-use std::time::{Duration, Instant};
+mod timing;
+
+use std::time::Duration;
 
 use kiln_kernels::{Conv2d, ConvBlock, Needs, Saved};
+
+use crate::timing::{inside_pool, median};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -16,10 +20,8 @@ fn main() {
     let threads = threads.parse().expect("THREADS is a number");
     let seconds = rest.first().map_or(0.3, |seconds| seconds.parse().expect("SECONDS is a number"));
     let seconds = Duration::from_secs_f64(seconds);
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the first use of the pool");
     let shapes = std::fs::read_to_string(shapes).expect("a file of shapes");
-    // Inside the pool, as `train` runs: a call from outside would wake the pool each time.
-    rayon::scope(|_| {
+    inside_pool(threads, || {
         for (row, line) in shapes.lines().skip(1).enumerate() {
             time(row, &line.split(',').map(|size| size.parse().expect("a size")).collect::<Vec<_>>(), seconds);
         }
@@ -41,18 +43,4 @@ fn time(row: usize, sizes: &[usize], seconds: Duration) {
     report("forward", median(seconds, || drop(block.forward(&x, &weight, None))));
     report("input", median(seconds, || drop(block.backward(saved, &grad, needs(true, false)))));
     report("weight", median(seconds, || drop(block.backward(saved, &grad, needs(false, true)))));
-}
-
-/// The median time of a call in milliseconds, after two to warm up.
-fn median(seconds: Duration, mut work: impl FnMut()) -> f64 {
-    (0..2).for_each(|_| work());
-    let began = Instant::now();
-    let mut times = Vec::new();
-    while times.len() < 5 || began.elapsed() < seconds {
-        let start = Instant::now();
-        work();
-        times.push(start.elapsed().as_secs_f64() * 1e3);
-    }
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }
