@@ -1,5 +1,9 @@
 //! Images with the channels of a pixel side by side, and sums over channels.
+#![allow(unsafe_code)] // Images are written into memory that is not cleared first.
 
+use std::mem::MaybeUninit;
+
+use crate::panels::{Pack, STRIP, Unpack};
 use crate::shape::Conv2d;
 
 /// Sizes of an image `[H, W, C]` with the convolution's padding around it.
@@ -35,37 +39,41 @@ impl ChannelsLast {
     }
 
     /// Brings an image `[C, H, W]` into this form.
-    #[inline(always)]
     pub(crate) fn pack(&self, image: &[f32], packed: &mut [f32]) {
         if self.padded != self.image {
             packed.fill(0.);
         }
-        self.for_each_row(|row, at| {
-            for (x, &value) in image[row..][..self.image[1]].iter().enumerate() {
-                packed[at + x * self.channels] = value;
-            }
-        });
-    }
-
-    /// Brings this form into an image `[C, H, W]`, without the padding.
-    #[inline(always)]
-    pub(crate) fn unpack(&self, packed: &[f32], mut put: impl FnMut(usize, f32)) {
-        self.for_each_row(|row, at| {
-            for x in 0..self.image[1] {
-                put(row + x, packed[at + x * self.channels]);
-            }
-        });
-    }
-
-    /// Calls `visit` with where each row of each channel begins, in the image and here.
-    #[inline(always)]
-    fn for_each_row(&self, mut visit: impl FnMut(usize, usize)) {
         let [height, width] = self.image;
-        for channel in 0..self.channels {
-            for y in 0..height {
-                visit((channel * height + y) * width, self.at(y + self.border[0], self.border[1]) + channel);
+        if self.channels == 1 {
+            for (y, row) in image.chunks_exact(width).enumerate() {
+                packed[self.place(y * width)..][..width].copy_from_slice(row);
             }
+            return;
         }
+        let (rows, columns) = (self.channels, height * width);
+        let place = |pixel| self.place(pixel);
+        let pack =
+            Pack { source: image, stride: columns, rows, columns, panel: packed, width: rows, place, next: STRIP };
+        pack.run();
+    }
+
+    /// Brings this form into an image `[C, H, W]`, without the padding. Behind the last pixel there is a vector more.
+    pub(crate) fn unpack(&self, packed: &[f32], image: &mut [MaybeUninit<f32>]) {
+        let (rows, columns) = (self.channels, self.image[0] * self.image[1]);
+        assert_eq!(image.len(), rows * columns, "an image of {} channels", self.channels);
+        let (place, out) = (|pixel| self.place(pixel), image.as_mut_ptr().cast());
+        let unpack = Unpack { sums: packed, place, rows, columns, bias: None, relu: false, out, stride: columns };
+        // SAFETY: these are the rows and columns of the image.
+        unsafe { unpack.run() };
+    }
+
+    /// Where a pixel of the image begins.
+    #[inline(always)]
+    fn place(&self, pixel: usize) -> usize {
+        if self.padded == self.image {
+            return pixel * self.channels;
+        }
+        self.at(pixel / self.image[1] + self.border[0], pixel % self.image[1] + self.border[1])
     }
 }
 

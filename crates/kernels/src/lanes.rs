@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use crate::block::ConvBlock;
 use crate::scratch::Scratch;
 use crate::shape::{Conv2d, Window};
-use crate::simd::{Level, dispatch};
+use crate::simd::{Level, dispatch, store};
 use crate::transpose::{gather_lanes, scatter_lanes, scatter_places};
 
 /// Results that are computed together.
@@ -253,9 +253,4 @@ fn first_largest<S: Simd>(simd: S, values: [S::f32s; PIXELS]) -> (S::f32s, S::f3
 #[inline(always)]
 fn rectified<S: Simd>(simd: S, value: S::f32s, lowest: S::f32s) -> S::f32s {
     simd.select_f32s(simd.less_than_f32s(value, lowest), lowest, value)
-}
-
-#[inline(always)]
-fn store<S: Simd>(simd: S, memory: &mut [f32], value: S::f32s) {
-    simd.partial_store_f32s(&mut memory[..S::F32_LANES], value);
 }

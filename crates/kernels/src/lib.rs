@@ -9,6 +9,7 @@ mod block;
 mod channels_last;
 mod cross_entropy;
 mod lanes;
+mod panels;
 mod pool;
 mod product;
 mod scratch;

@@ -9,12 +9,11 @@
 //! `k` counts (tap, channel). Output channels (`:`) go along the vectors, up to 64 of them. The other factor, a matrix of
 //! patches, is broadcast number by number from where the image has it, so it is never unrolled, and zeros around the
 //! image are never multiplied. [`layer`] computes the first two, [`weight`] the third, both with the micro-kernel in
-//! [`tile`]; [`patches`] knows which pixels belong together, and [`panels`] packs.
+//! [`tile`]; [`patches`] knows which pixels belong together, and [`crate::panels`] packs.
 //!
 //! The work is cut by sizes only, and every result is summed in one order: the number of threads changes no bit.
 
 mod layer;
-mod panels;
 mod patches;
 mod pieces;
 mod tile;

@@ -15,6 +15,9 @@ pub enum Level {
     Avx512,
 }
 
+/// Numbers in a vector of the widest level.
+pub(crate) const MOST_LANES: usize = 16;
+
 impl Level {
     /// The levels of this processor, the best one last.
     pub fn available() -> Vec<Self> {
@@ -40,7 +43,16 @@ impl Level {
                 S::F32_LANES
             }
         }
-        dispatch(Lanes)
+        self.dispatch(Lanes)
+    }
+
+    /// The level for runs of `len` numbers: AVX2 where most of AVX-512's lanes would be idle, since longer vectors lie
+    /// across two cache lines more often.
+    pub(crate) fn for_runs(len: usize) -> Self {
+        match Self::current() {
+            Self::Avx512 if len <= 8 => Self::Native,
+            level => level,
+        }
     }
 
     /// The level in use.
@@ -71,16 +83,36 @@ impl Level {
 /// 0 before the first use, then the level's place among [`Level`]'s, counted from 1.
 static LEVEL: AtomicU8 = AtomicU8::new(0);
 
+/// Reads a whole vector from the start of `memory`.
+#[inline(always)]
+pub(crate) fn load<S: Simd>(_: S, memory: &[f32]) -> S::f32s {
+    S::as_simd_f32s(&memory[..S::F32_LANES]).0[0]
+}
+
+/// Writes a whole vector to the start of `memory`.
+#[inline(always)]
+pub(crate) fn store<S: Simd>(_: S, memory: &mut [f32], vector: S::f32s) {
+    S::as_mut_simd_f32s(&mut memory[..S::F32_LANES]).0[0] = vector;
+}
+
 /// Runs a kernel with the level in use. All that it calls must be `#[inline(always)]`, down to the last intrinsic.
 #[inline]
 pub(crate) fn dispatch<Kernel: WithSimd>(kernel: Kernel) -> Kernel::Output {
-    match Level::current() {
-        Level::Portable => Simd::vectorize(Scalar128b, kernel),
-        #[cfg(target_arch = "x86_64")]
-        Level::Native => Simd::vectorize(pulp::x86::V3::try_new().expect("forced or detected before"), kernel),
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => Simd::vectorize(pulp::x86::V4::try_new().expect("forced or detected before"), kernel),
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => pulp::Arch::new().dispatch(kernel),
+    Level::current().dispatch(kernel)
+}
+
+impl Level {
+    /// Runs a kernel with this level, which the processor has; see [`dispatch`].
+    #[inline]
+    pub(crate) fn dispatch<Kernel: WithSimd>(self, kernel: Kernel) -> Kernel::Output {
+        match self {
+            Self::Portable => Simd::vectorize(Scalar128b, kernel),
+            #[cfg(target_arch = "x86_64")]
+            Self::Native => Simd::vectorize(pulp::x86::V3::try_new().expect("forced or detected before"), kernel),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => Simd::vectorize(pulp::x86::V4::try_new().expect("forced or detected before"), kernel),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => pulp::Arch::new().dispatch(kernel),
+        }
     }
 }

@@ -6,9 +6,7 @@ use std::mem::MaybeUninit;
 use pulp::{Simd, bytemuck::cast};
 
 use crate::shape::Conv2d;
-
-/// The largest number of lanes of any level.
-const MOST_LANES: usize = 16;
+use crate::simd::{MOST_LANES, load, store};
 
 /// A square of as many vectors as a vector has lanes; unused ones are zero.
 pub(crate) type Square<S> = [<S as Simd>::f32s; MOST_LANES];
@@ -88,13 +86,25 @@ fn gather_run<S: Simd>(simd: S, x: &[f32], image: usize, from: usize, packed: &m
         let len = packed.len() / S::F32_LANES;
         let mut square = [simd.splat_f32s(0.); MOST_LANES];
         for (vector, image) in square.iter_mut().zip(x.chunks_exact(image)) {
-            *vector = simd.partial_load_f32s(&image[from + block * S::F32_LANES..][..len]);
+            *vector = load_some(simd, &image[from + block * S::F32_LANES..][..len]);
         }
         transpose(simd, &mut square);
         for (packed, vector) in packed.chunks_exact_mut(S::F32_LANES).zip(square) {
-            simd.partial_store_f32s(packed, vector);
+            store(simd, packed, vector);
         }
     }
+}
+
+/// Reads what is usually a whole vector; a shorter one is filled up with zeros.
+#[inline(always)]
+fn load_some<S: Simd>(simd: S, memory: &[f32]) -> S::f32s {
+    if memory.len() == S::F32_LANES { load(simd, memory) } else { simd.partial_load_f32s(memory) }
+}
+
+/// Writes what is usually a whole vector, or the start of one.
+#[inline(always)]
+fn store_some<S: Simd>(simd: S, memory: &mut [f32], vector: S::f32s) {
+    if memory.len() == S::F32_LANES { store(simd, memory, vector) } else { simd.partial_store_f32s(memory, vector) }
 }
 
 /// The rows of at most as many vectors as there are lanes: each holds what one image has in them.
@@ -102,7 +112,7 @@ fn gather_run<S: Simd>(simd: S, x: &[f32], image: usize, from: usize, packed: &m
 fn images<S: Simd>(simd: S, vectors: &[f32]) -> Square<S> {
     let mut square = [simd.splat_f32s(0.); MOST_LANES];
     for (row, vector) in square.iter_mut().zip(vectors.chunks_exact(S::F32_LANES)) {
-        *row = simd.partial_load_f32s(vector);
+        *row = load(simd, vector);
     }
     transpose(simd, &mut square);
     square
@@ -116,7 +126,7 @@ pub(crate) fn scatter_lanes<S: Simd>(simd: S, vectors: &[f32], out: &mut [MaybeU
         for (out, row) in out.chunks_exact_mut(result).zip(images(simd, vectors)) {
             let out = &mut out[block * S::F32_LANES..][..vectors.len() / S::F32_LANES];
             // SAFETY: initialised numbers may be written over whatever is there, and are not read here.
-            simd.partial_store_f32s(unsafe { &mut *(out as *mut [MaybeUninit<f32>] as *mut [f32]) }, row);
+            store_some(simd, unsafe { &mut *(out as *mut [MaybeUninit<f32>] as *mut [f32]) }, row);
         }
     }
 }
@@ -128,7 +138,7 @@ pub(crate) fn scatter_places<S: Simd>(simd: S, vectors: &[f32], out: &mut [Maybe
     for (block, vectors) in vectors.chunks(S::F32_LANES * S::F32_LANES).enumerate() {
         for (out, row) in out.chunks_exact_mut(result).zip(images(simd, vectors)) {
             let mut numbers = [0f32; MOST_LANES];
-            simd.partial_store_f32s(&mut numbers[..S::F32_LANES], row);
+            store(simd, &mut numbers, row);
             let out = &mut out[block * S::F32_LANES..][..vectors.len() / S::F32_LANES];
             for (out, number) in out.iter_mut().zip(numbers) {
                 // SAFETY: places are below 256.

@@ -12,6 +12,7 @@
 #![allow(unsafe_code)] // Vectors are read and written at computed places of packed memory.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -20,10 +21,13 @@ use crate::block::{ConvBlock, Gradients, Needs, Saved};
 use crate::channels_last::ChannelsLast;
 use crate::scratch::{Scratch, filled};
 use crate::shape::{Conv2d, Window};
-use crate::simd::{Level, dispatch};
+use crate::simd::{Level, MOST_LANES, load, store};
 
 /// Images that one piece of work takes: the pieces, and so the order of sums, depend on nothing else.
 const IMAGES: usize = 8;
+
+/// Numbers of packed images that every output channel passes over in turn: they stay in the first-level cache.
+const CACHE: usize = 6 << 10;
 
 /// Numbers of the largest padded image that stays in the cache while every output channel passes over it.
 const LARGEST_IMAGE: usize = 1 << 16;
@@ -33,7 +37,10 @@ pub(crate) fn suits(block: &ConvBlock) -> bool {
     let Conv2d { dilation, groups, weight: [_, channels, kh, kw], .. } = block.conv;
     let window = kh * kw * channels;
     let small = ChannelsLast::of(&block.conv).len() <= LARGEST_IMAGE && window <= 1 << 12;
-    let sparse = block.max_pool.as_ref().is_some_and(|pool| pool.stride[0] * pool.stride[1] >= 4);
+    let sparse = block.max_pool.as_ref().is_some_and(|pool| {
+        let [places, step] = [pool.kernel, pool.stride].map(|[down, right]| down * right);
+        step >= 4 && places <= 16
+    });
     small && sparse && groups == 1 && dilation[1] == 1
 }
 
@@ -44,7 +51,7 @@ pub(crate) fn backward(block: &ConvBlock, saved: Saved<'_>, grad: &[f32], needs:
     let pieces = block.conv.image[0].div_ceil(IMAGES);
     let mut partial = vec![0.; pieces * plan.partial];
     let run = |(piece, partial): (usize, &mut [f32]), x: &mut [MaybeUninit<f32>]| {
-        dispatch(Piece { plan: &plan, first: piece * IMAGES, partial, x });
+        plan.level.dispatch(Piece { plan: &plan, first: piece * IMAGES, partial, x });
     };
     // Never empty chunks: a piece without weight and bias gradients has one number too.
     let parts = partial.par_chunks_mut(plan.partial).enumerate();
@@ -77,6 +84,7 @@ struct Plan<'a> {
     grad: &'a [f32],
     needs: Needs,
     layout: ChannelsLast,
+    level: Level,
     /// Numbers in a vector.
     lanes: usize,
     /// Vectors that stay in registers together.
@@ -84,14 +92,13 @@ struct Plan<'a> {
     /// For each vector of a window of the packed image, how far it lies from the window's first number. The last batch
     /// is filled up with vectors that mean nothing.
     vectors: Vec<usize>,
-    /// For each place of the convolution's result, where its window of the packed image begins.
-    windows: Vec<usize>,
-    /// The place of a winner is `results[index of the result] + places[its place in the pooling window]`, modulo 2^32.
-    results: Vec<u32>,
-    places: Vec<u32>,
+    /// For each result, and each place in its pooling window, where that place's window of the packed image begins.
+    windows: Vec<u32>,
+    /// Places in a pooling window.
+    places: usize,
     /// `[O, vectors, lanes]`, zero where a vector reaches over the end of its row; empty if nobody asks for the images'
     /// gradient.
-    weight: Vec<f32>,
+    weight: Scratch,
     /// Numbers of a piece's sums: the weight's gradient in this form, and the bias's.
     partial: usize,
 }
@@ -100,7 +107,8 @@ impl<'a> Plan<'a> {
     fn new(block: &'a ConvBlock, saved: Saved<'a>, grad: &'a [f32], needs: Needs) -> Self {
         let Conv2d { weight: [out, channels, kh, kw], stride, dilation, .. } = block.conv;
         let layout = ChannelsLast::of(&block.conv);
-        let lanes = Level::current().lanes();
+        let level = Level::for_runs(kw * channels);
+        let lanes = level.lanes();
 
         let per_row = (kw * channels).div_ceil(lanes);
         let mut vectors = Vec::with_capacity(kh * per_row);
@@ -112,43 +120,45 @@ impl<'a> Plan<'a> {
         let batch = BATCHES.into_iter().find(|&batch| batch >= needed).unwrap_or(most);
         vectors.resize(vectors.len().next_multiple_of(batch), 0);
 
-        let [_, _, height, width] = block.conv.output();
-        let places = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
-        let windows = places.map(|(y, x)| layout.at(y * stride[0], x * stride[1])).collect();
-        let Some(Window { kernel, stride, padding, .. }) = block.max_pool else {
+        let Some(Window { kernel, stride: step, padding, .. }) = block.max_pool else {
             unreachable!("only blocks with max-pooling are computed from winners")
         };
+        let [_, _, height, width] = block.conv.output();
         let [_, _, rows, columns] = block.output();
-        let place = |y: usize, x: usize| (y * width + x) as u32;
-        let first = place(padding[0], padding[1]);
-        let results = (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x)));
-        let results = results.map(|(y, x)| place(y * stride[0], x * stride[1]).wrapping_sub(first)).collect();
-        let places = (0..kernel[0]).flat_map(|y| (0..kernel[1]).map(move |x| (y, x)));
-        let places = places.map(|(y, x)| place(y, x)).collect();
+        let results = (0..rows).flat_map(|y| (0..columns).map(move |x| [y * step[0], x * step[1]]));
+        let mut windows = Vec::with_capacity(rows * columns * kernel[0] * kernel[1]);
+        for [top, left] in results {
+            let places = (0..kernel[0]).flat_map(|y| (0..kernel[1]).map(move |x| [top + y, left + x]));
+            windows.extend(places.map(|[y, x]| {
+                // Padding never wins: there any window will do.
+                let inside = y >= padding[0] && y - padding[0] < height && x >= padding[1] && x - padding[1] < width;
+                let at = || layout.at((y - padding[0]) * stride[0], (x - padding[1]) * stride[1]);
+                if inside { at() as u32 } else { 0 }
+            }));
+        }
 
         let partial = out * vectors.len() * lanes + out;
-        let weight = Vec::new();
+        let weight = Scratch::new(if needs.x { partial - out } else { 0 });
         let mut plan = Self {
             block,
             saved,
             grad,
             needs,
             layout,
+            level,
             lanes,
             batch,
             vectors,
             windows,
-            results,
-            places,
+            places: kernel[0] * kernel[1],
             weight,
             partial,
         };
         if needs.x {
-            plan.weight = vec![0.; plan.packed_weight()];
-            for (index, &value) in saved.weight.iter().enumerate() {
-                let at = plan.packed_at(index);
-                plan.weight[at] = value;
-            }
+            plan.weight.fill(0.);
+            let mut weight = std::mem::replace(&mut plan.weight, Scratch::new(0));
+            plan.for_each_weight(|index, at| weight[at] = saved.weight[index]);
+            plan.weight = weight;
         }
         plan
     }
@@ -158,39 +168,49 @@ impl<'a> Plan<'a> {
         self.block.conv.weight[0] * self.vectors.len() * self.lanes
     }
 
-    /// Where a number of the weight `[O, C, kh, kw]` lies in its packed form.
-    fn packed_at(&self, index: usize) -> usize {
-        let [_, channels, kh, kw] = self.block.conv.weight;
-        let (kx, ky) = (index % kw, index / kw % kh);
-        let (channel, out) = (index / (kw * kh) % channels, index / (kw * kh * channels));
+    /// Calls `visit` with where each number of the weight `[O, C, kh, kw]` lies, there and in its packed form.
+    fn for_each_weight(&self, mut visit: impl FnMut(usize, usize)) {
+        let [out, channels, kh, kw] = self.block.conv.weight;
         let row = (kw * channels).next_multiple_of(self.lanes);
-        out * self.vectors.len() * self.lanes + ky * row + kx * channels + channel
+        let mut index = 0;
+        for out in 0..out {
+            for channel in 0..channels {
+                for ky in 0..kh {
+                    let first = out * self.vectors.len() * self.lanes + ky * row + channel;
+                    for kx in 0..kw {
+                        visit(index, first + kx * channels);
+                        index += 1;
+                    }
+                }
+            }
+        }
     }
 
     fn unpack_weight(&self, packed: &[f32]) -> Vec<f32> {
-        (0..self.saved.weight.len()).map(|index| packed[self.packed_at(index)]).collect()
+        let mut weight = vec![0.; self.saved.weight.len()];
+        self.for_each_weight(|index, at| weight[index] = packed[at]);
+        weight
     }
 
     /// Numbers from one packed image to the next: the vectors of the last windows reach over its end.
     fn image_len(&self) -> usize {
-        (self.layout.len() + self.lanes).next_multiple_of(self.lanes)
+        (self.layout.len() + MOST_LANES).next_multiple_of(MOST_LANES)
     }
 
-    /// Calls `visit` with the place in the convolution's result and the gradient, for each result of one channel of an
-    /// image that has one.
+    /// Results of a channel of an image.
+    fn results(&self) -> usize {
+        self.windows.len() / self.places
+    }
+
+    /// Whether ReLU lets nothing through where it made `output`; without ReLU, whether there is nothing to let through.
     #[inline(always)]
-    fn entries(&self, image: usize, channel: usize, mut visit: impl FnMut(u32, f32, bool)) {
-        let len = self.results.len();
-        let start = (image * self.block.conv.weight[0] + channel) * len;
-        let grad = &self.grad[start..][..len];
-        let winners = &self.saved.winners[start..][..len];
-        let output = if self.block.relu { &self.saved.output[start..][..len] } else { grad };
-        for index in 0..len {
-            // Without ReLU, `output` is the gradient, of which only a zero may be left out.
-            let stopped = if self.block.relu { output[index] <= 0. } else { grad[index] == 0. };
-            let place = self.results[index].wrapping_add(self.places[usize::from(winners[index])]);
-            visit(place, grad[index], !stopped);
-        }
+    fn is_stopped(&self, output: f32, gradient: f32) -> bool {
+        if self.block.relu { output <= 0. } else { gradient == 0. }
+    }
+
+    /// The forward pass's results, or without ReLU, when nobody asks for them, as many numbers.
+    fn outputs(&self) -> &[f32] {
+        if self.block.relu { self.saved.output } else { self.grad }
     }
 }
 
@@ -229,117 +249,133 @@ impl Piece<'_> {
         let images = first..(first + IMAGES).min(n);
         let image = channels * height * width;
         let (weight, bias) = partial.split_at_mut(plan.packed_weight());
+        let group = (CACHE / plan.image_len()).clamp(1, IMAGES);
         if plan.needs.weight || plan.needs.bias {
-            let mut scratch = Scratch::new(images.len() * plan.image_len());
-            let packed = &mut scratch[..];
-            for (index, packed) in images.clone().zip(packed.chunks_exact_mut(plan.image_len())) {
-                plan.layout.pack(&plan.saved.x[index * image..][..image], &mut packed[..plan.layout.len()]);
+            let mut packed = Scratch::new(group * plan.image_len());
+            for first in images.clone().step_by(group) {
+                let images = first..(first + group).min(images.end);
+                for (index, packed) in images.clone().zip(packed.chunks_exact_mut(plan.image_len())) {
+                    plan.layout.pack(&plan.saved.x[index * image..][..image], &mut packed[..plan.layout.len()]);
+                }
+                sum_windows::<S, BATCH>(simd, plan, images, &packed, weight, bias);
             }
-            sum_windows::<S, BATCH>(simd, plan, images.clone(), packed, weight, bias);
         }
-        for (index, x) in images.zip(x.chunks_exact_mut(image)) {
-            let mut scratch = Scratch::new(plan.image_len());
-            let packed = &mut scratch[..];
+        if plan.needs.x {
+            let mut packed = Scratch::new(images.len() * plan.image_len());
             packed.fill(0.);
-            spread_entries::<S, BATCH>(simd, plan, index, packed);
-            plan.layout.unpack(packed, |at, value| {
-                x[at].write(value);
-            });
+            spread_entries::<S, BATCH>(simd, plan, images, &mut packed);
+            for (x, packed) in x.chunks_exact_mut(image).zip(packed.chunks_exact(plan.image_len())) {
+                plan.layout.unpack(packed, x);
+            }
         }
     }
 }
 
-/// One result's gradient, and where its window of the packed images begins.
+/// One result's gradient, and where its vectors begin: of a window of the packed images, or of a channel of the weight.
 #[derive(Clone, Copy, Default)]
 struct Entry {
-    window: usize,
+    start: u32,
     gradient: f32,
 }
 
-/// The gradients of weight and bias: for each output channel, the sum of the entries' windows of the images.
+/// Adds the gradients of weight and bias: for each output channel, the sum of the entries' windows of the images.
 #[inline(always)]
 fn sum_windows<S: Simd, const BATCH: usize>(
     simd: S,
     plan: &Plan,
-    images: std::ops::Range<usize>,
+    images: Range<usize>,
     packed: &[f32],
     weight: &mut [f32],
     bias: &mut [f32],
 ) {
-    let mut entries = vec![Entry::default(); images.len() * plan.results.len() + 1];
-    let per_channel = plan.vectors.len() * S::F32_LANES;
+    let results = plan.results();
+    let mut entries = vec![Entry::default(); images.len() * results];
+    let (out, per_channel) = (bias.len(), plan.vectors.len() * S::F32_LANES);
     for ((channel, bias), weight) in bias.iter_mut().enumerate().zip(weight.chunks_exact_mut(per_channel)) {
-        let mut count = 0;
+        let (mut count, mut sum) = (0, 0.);
         for (slot, image) in images.clone().enumerate() {
-            let start = slot * plan.image_len();
-            // Every entry is written and only the wanted ones are kept: which they are cannot be predicted.
-            plan.entries(image, channel, |place, gradient, wanted| {
-                entries[count] = Entry { window: start + plan.windows[place as usize], gradient };
-                count += usize::from(wanted);
-            });
+            let first = (slot * plan.image_len()) as u32;
+            let at = (image * out + channel) * results;
+            let (gradients, winners) = (&plan.grad[at..][..results], &plan.saved.winners[at..][..results]);
+            let (outputs, windows) = (&plan.outputs()[at..][..results], plan.windows.chunks_exact(plan.places));
+            for (((&gradient, &winner), &output), windows) in gradients.iter().zip(winners).zip(outputs).zip(windows) {
+                // Every entry is written and only the wanted ones are kept: which they are cannot be predicted.
+                entries[count] = Entry { start: first + windows[usize::from(winner)], gradient };
+                let stopped = plan.is_stopped(output, gradient);
+                count += usize::from(!stopped);
+                sum += if stopped { 0. } else { gradient };
+            }
         }
-        let entries = &entries[..count];
-        *bias = entries.iter().map(|entry| entry.gradient).sum();
+        *bias += sum;
         for (vectors, weight) in plan.vectors.chunks_exact(BATCH).zip(weight.chunks_exact_mut(BATCH * S::F32_LANES)) {
             let mut sums = [simd.splat_f32s(0.); BATCH];
-            for entry in entries {
+            for (sum, weight) in sums.iter_mut().zip(weight.chunks_exact(S::F32_LANES)) {
+                *sum = load(simd, weight);
+            }
+            for entry in &entries[..count] {
                 let gradient = simd.splat_f32s(entry.gradient);
                 for (sum, vector) in sums.iter_mut().zip(vectors) {
-                    debug_assert!(entry.window + vector + S::F32_LANES <= packed.len());
+                    let at = entry.start as usize + vector;
+                    debug_assert!(at + S::F32_LANES <= packed.len());
                     // SAFETY: a window's vectors end at most a vector behind its image, where the packed image goes on.
-                    let x = unsafe { packed.as_ptr().add(entry.window + vector).cast::<S::f32s>().read_unaligned() };
+                    let x = unsafe { packed.as_ptr().add(at).cast::<S::f32s>().read_unaligned() };
                     *sum = simd.mul_add_e_f32s(gradient, x, *sum);
                 }
             }
             for (sum, weight) in sums.into_iter().zip(weight.chunks_exact_mut(S::F32_LANES)) {
-                simd.partial_store_f32s(weight, sum);
+                store(simd, weight, sum);
             }
         }
     }
 }
 
-/// The gradient of an image: for each place that has entries, the sum of their channels' weights is added to its window.
+/// The gradients of the images: for each place of a pooling window, the sum of the weights of the channels that won
+/// there is added to the place's window of the image.
+///
+/// The images take turns: neighbouring windows overlap, and a sum that is still on its way to memory cannot be read.
 #[inline(always)]
-fn spread_entries<S: Simd, const BATCH: usize>(simd: S, plan: &Plan, image: usize, packed: &mut [f32]) {
-    let out = plan.block.conv.weight[0];
-    // Sorted by place, in two rounds: how many there are for each, then where they go.
-    let mut ends = vec![0usize; plan.windows.len() + 1];
-    for channel in 0..out {
-        plan.entries(image, channel, |place, _, wanted| ends[place as usize + 1] += usize::from(wanted));
-    }
-    for place in 0..plan.windows.len() {
-        ends[place + 1] += ends[place];
-    }
+fn spread_entries<S: Simd, const BATCH: usize>(simd: S, plan: &Plan, images: Range<usize>, packed: &mut [f32]) {
+    let (out, results) = (plan.block.conv.weight[0], plan.results());
     let per_channel = plan.vectors.len() * S::F32_LANES;
-    let mut entries = vec![Entry::default(); out * plan.results.len() + 1];
-    for channel in 0..out {
-        plan.entries(image, channel, |place, gradient, wanted| {
-            let end = &mut ends[place as usize];
-            let at = if wanted { *end } else { out * plan.results.len() };
-            entries[at] = Entry { window: channel * per_channel, gradient };
-            *end += usize::from(wanted);
-        });
-    }
-    let mut start = 0;
-    for (&window, &end) in plan.windows.iter().zip(&ends) {
-        let entries = &entries[start..end];
-        start = end;
-        if entries.is_empty() {
-            continue;
-        }
-        for (batch, vectors) in plan.vectors.chunks_exact(BATCH).enumerate() {
-            let mut sums = [simd.splat_f32s(0.); BATCH];
-            for entry in entries {
-                let gradient = simd.splat_f32s(entry.gradient);
-                let weight = &plan.weight[entry.window + batch * BATCH * S::F32_LANES..][..BATCH * S::F32_LANES];
-                for (sum, weight) in sums.iter_mut().zip(weight.chunks_exact(S::F32_LANES)) {
-                    *sum = simd.mul_add_e_f32s(gradient, simd.partial_load_f32s(weight), *sum);
-                }
+    // For each image and place, the channels that won there.
+    let mut entries = vec![Entry::default(); images.len() * plan.places * out];
+    let mut counts = vec![0; images.len() * plan.places];
+    for (result, windows) in plan.windows.chunks_exact(plan.places).enumerate() {
+        counts.fill(0);
+        for (slot, image) in images.clone().enumerate() {
+            let (first, counts) = (image * out * results + result, &mut counts[slot * plan.places..][..plan.places]);
+            let entries = &mut entries[slot * plan.places * out..][..plan.places * out];
+            for channel in 0..out {
+                let at = first + channel * results;
+                let (gradient, place) = (plan.grad[at], usize::from(plan.saved.winners[at]));
+                let start = (channel * per_channel) as u32;
+                entries[place * out + counts[place]] = Entry { start, gradient };
+                counts[place] += usize::from(!plan.is_stopped(plan.outputs()[at], gradient));
             }
-            for (sum, vector) in sums.into_iter().zip(vectors) {
-                let pixels = &mut packed[window + vector..][..S::F32_LANES];
-                let value = simd.add_f32s(simd.partial_load_f32s(pixels), sum);
-                simd.partial_store_f32s(pixels, value);
+        }
+        for (place, &window) in windows.iter().enumerate() {
+            for slot in 0..images.len() {
+                let bucket = slot * plan.places + place;
+                let entries = &entries[bucket * out..][..counts[bucket]];
+                if entries.is_empty() {
+                    continue;
+                }
+                let pixels = &mut packed[slot * plan.image_len() + window as usize..];
+                for (batch, vectors) in plan.vectors.chunks_exact(BATCH).enumerate() {
+                    let mut sums = [simd.splat_f32s(0.); BATCH];
+                    for entry in entries {
+                        let gradient = simd.splat_f32s(entry.gradient);
+                        let first = entry.start as usize + batch * BATCH * S::F32_LANES;
+                        let weight = &plan.weight[first..][..BATCH * S::F32_LANES];
+                        for (sum, weight) in sums.iter_mut().zip(weight.chunks_exact(S::F32_LANES)) {
+                            *sum = simd.mul_add_e_f32s(gradient, load(simd, weight), *sum);
+                        }
+                    }
+                    for (sum, &vector) in sums.into_iter().zip(vectors) {
+                        let value = simd.add_f32s(load(simd, &pixels[vector..]), sum);
+                        store(simd, &mut pixels[vector..], value);
+                    }
+                }
             }
         }
     }

@@ -14,10 +14,10 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::panels::{Pack, STRIP, Unpack};
 use super::patches::{Layout, Patches};
 use super::pieces::for_each;
 use super::tile::{Product, panel_width};
+use crate::panels::{Pack, STRIP, Unpack};
 use crate::scratch::Scratch;
 
 /// Bytes of a packed weight that tiles run through again and again: they stay in the second-level cache. The fewer

@@ -16,9 +16,9 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::panels::{Pack, STRIP, Unpack};
 use super::pieces::for_each;
 use super::tile::{Product, Row, Run, panel_width};
+use crate::panels::{Pack, STRIP, Unpack};
 use crate::scratch::Scratch;
 use crate::shape::Conv2d;
 

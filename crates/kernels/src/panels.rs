@@ -17,12 +17,12 @@ use crate::transpose::{Square, transpose};
 /// So few rows or columns that most of a square would be empty.
 const FEW: usize = 4;
 /// Columns that are packed for all rows before the next ones: they stay in the first-level cache.
-pub(super) const STRIP: usize = 64;
+pub(crate) const STRIP: usize = 64;
 /// How far ahead results are announced to the cache, in columns: hardware does not see through steps over many rows.
 const AHEAD: usize = 32;
 
 /// Interleaves the rows of `source`.
-pub(super) struct Pack<'a, Place> {
+pub(crate) struct Pack<'a, Place> {
     pub source: &'a [f32],
     /// Distance between rows of the source.
     pub stride: usize,
@@ -139,7 +139,7 @@ impl<Place: Fn(usize) -> usize> WithSimd for Pack<'_, Place> {
 }
 
 /// Takes interleaved sums apart, with the last touches to each.
-pub(super) struct Unpack<'a, Place> {
+pub(crate) struct Unpack<'a, Place> {
     pub sums: &'a [f32],
     /// Where the sums of a column begin; there are whole vectors of them.
     pub place: Place,
