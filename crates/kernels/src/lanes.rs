@@ -238,15 +238,20 @@ fn tile<S: Simd, const TILE: usize>(
 /// The largest of four values and its place: the first among equals, and a NaN before any number, as in PyTorch.
 #[inline(always)]
 fn first_largest<S: Simd>(simd: S, values: [S::f32s; PIXELS]) -> (S::f32s, S::f32s) {
-    let mut largest = values[0];
-    let mut place = simd.splat_f32s(0.);
-    for (index, value) in values.into_iter().enumerate().skip(1) {
-        let nan = simd.not_m32s(simd.equal_f32s(value, value));
-        let wins = simd.or_m32s(simd.greater_than_f32s(value, largest), nan);
-        largest = simd.select_f32s(wins, value, largest);
-        place = simd.select_f32s(wins, simd.splat_f32s(index as f32), place);
-    }
-    (largest, place)
+    let [first, second, third, fourth] = values;
+    // One after the other: a loop would keep the four in memory.
+    let best = (first, simd.splat_f32s(0.));
+    let best = larger(simd, best, (second, simd.splat_f32s(1.)));
+    let best = larger(simd, best, (third, simd.splat_f32s(2.)));
+    larger(simd, best, (fourth, simd.splat_f32s(3.)))
+}
+
+/// The larger of two values with its place; the first if they are equal.
+#[inline(always)]
+fn larger<S: Simd>(simd: S, best: (S::f32s, S::f32s), next: (S::f32s, S::f32s)) -> (S::f32s, S::f32s) {
+    let nan = simd.not_m32s(simd.equal_f32s(next.0, next.0));
+    let wins = simd.or_m32s(simd.greater_than_f32s(next.0, best.0), nan);
+    (simd.select_f32s(wins, next.0, best.0), simd.select_f32s(wins, next.1, best.1))
 }
 
 /// The larger of `value` and `lowest`; a NaN stays one.
