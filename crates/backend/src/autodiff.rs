@@ -58,6 +58,22 @@ impl<B: Backend> Backward<B, 1> for MaxPoolStep {
     }
 }
 
+/// Backward step of mean-pooling.
+#[derive(Debug)]
+struct MeanPoolStep;
+
+impl<B: Backend> Backward<B, 1> for MeanPoolStep {
+    type State = (Shape, Pool);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let grad = grads.consume::<B>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            let (input, pool) = ops.state;
+            grads.register::<B>(node.id, B::mean_pool2d_backward(input, grad, &pool));
+        }
+    }
+}
+
 /// Backward step of the cross-entropy, whose gradient is known since the forward pass.
 #[derive(Debug)]
 struct CrossEntropyStep;
@@ -112,6 +128,15 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                 let (output, winners) = B::max_pool2d_training(x.primitive, pool);
                 (step.finish(output), winners)
             }
+        }
+    }
+
+    fn mean_pool2d(x: FloatTensor<Self>, pool: &Pool) -> FloatTensor<Self> {
+        let input = x.primitive.shape();
+        let y = B::mean_pool2d(x.primitive, pool);
+        match MeanPoolStep.prepare::<C>([x.node.clone()]).compute_bound().stateful() {
+            OpsKind::Tracked(step) => step.finish((input, pool.clone()), y),
+            OpsKind::UnTracked(step) => step.finish(y),
         }
     }
 

@@ -165,6 +165,15 @@ fn max_pool2d_training_backward<T: Dense>(input: &Shape, grad: &T, winners: &T, 
     Some(tensor(kernels::max_pool2d_backward(pool, input.dims(), &grad, &winners), input.clone()))
 }
 
+fn mean_pool2d<T: Dense>(x: &T, pool: &Pool) -> Option<T> {
+    let image = x.shape().dims();
+    Some(tensor(kernels::avg_pool2d(pool, image, &x.f32s()?, true), pool.output(image)))
+}
+
+fn mean_pool2d_backward<T: Dense>(input: &Shape, grad: &T, pool: &Pool) -> Option<T> {
+    Some(tensor(kernels::avg_pool2d_backward(pool, input.dims(), &grad.f32s()?, true), input.clone()))
+}
+
 fn cross_entropy<T: Dense>(logits: &T, targets: &T, smoothing: f64) -> Option<(T, T)> {
     let classes = logits.shape()[1];
     // A target that is no class is Burn's to judge.
@@ -218,6 +227,15 @@ macro_rules! with_kernels {
             fn max_pool2d_training_backward(input: Shape, grad: $tensor, winners: $tensor, pool: &Pool) -> $tensor {
                 max_pool2d_training_backward(&input, &grad, &winners, pool)
                     .unwrap_or_else(|| composed::max_pool2d_training_backward::<Self>(input, grad, winners, pool))
+            }
+
+            fn mean_pool2d(x: $tensor, pool: &Pool) -> $tensor {
+                mean_pool2d(&x, pool).unwrap_or_else(|| composed::mean_pool2d::<Self>(x, pool))
+            }
+
+            fn mean_pool2d_backward(input: Shape, grad: $tensor, pool: &Pool) -> $tensor {
+                mean_pool2d_backward(&input, &grad, pool)
+                    .unwrap_or_else(|| composed::mean_pool2d_backward::<Self>(input, grad, pool))
             }
 
             fn cross_entropy(logits: $tensor, targets: $tensor, smoothing: f64) -> CrossEntropy<Self> {

@@ -134,6 +134,16 @@ pub trait Backend: burn::tensor::backend::Backend {
         composed::max_pool2d_training_backward::<Self>(input, grad, winners, pool)
     }
 
+    /// The mean under each window of `x` `[N, C, H, W]`; padding counts as zeros.
+    fn mean_pool2d(x: FloatTensor<Self>, pool: &Pool) -> FloatTensor<Self> {
+        composed::mean_pool2d::<Self>(x, pool)
+    }
+
+    /// The gradient of mean-pooling's input of shape `input` `[N, C, H, W]`.
+    fn mean_pool2d_backward(input: Shape, grad: FloatTensor<Self>, pool: &Pool) -> FloatTensor<Self> {
+        composed::mean_pool2d_backward::<Self>(input, grad, pool)
+    }
+
     /// Mean cross-entropy of `logits` `[N, C]` against classes `targets` `[N]`; the share `smoothing` of each target is
     /// spread over all classes, as in PyTorch.
     fn cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>, smoothing: f64) -> CrossEntropy<Self> {

@@ -56,8 +56,7 @@ pub fn max_pool2d<B: Backend>(x: Tensor<B, 4>, pool: &Pool) -> Result<Tensor<B, 
 /// If the window is larger than the padded image.
 pub fn avg_pool2d<B: Backend>(x: Tensor<B, 4>, pool: &Pool) -> Result<Tensor<B, 4>, ShapeError> {
     pool2d_output(x.dims(), pool)?;
-    let x = x.into_primitive().tensor();
-    let y = B::avg_pool2d(x, pool.kernel, pool.stride, pool.padding, true, pool.ceil_mode);
+    let y = B::mean_pool2d(x.into_primitive().tensor(), pool);
     Ok(Tensor::from_primitive(TensorPrimitive::Float(y)))
 }
 

@@ -1,21 +1,14 @@
 //! Kiln's operations against Burn's own, forward and backward, on every backend of this build.
 
+mod support;
+
 use burn::tensor::{Distribution, Tensor, TensorData, activation::relu, module};
 use kiln_backend::{
-    Backend, BackendName, ConvBlock, ConvOptions, Pool, Program, Target, Training, conv_block, cross_entropy,
-    max_pool2d, relative_difference,
+    Backend, ConvBlock, ConvOptions, Pool, Program, Training, avg_pool2d, conv_block, cross_entropy, max_pool2d,
+    relative_difference,
 };
 
-/// Runs a program on every backend that this build has; a missing GPU is one skipped line, or a failure if required.
-fn on_every_backend<P: Program<Output = ()> + Clone>(program: P) {
-    for backend in BackendName::ALL.into_iter().filter(|name| name.is_compiled()) {
-        match Target::find(backend, Default::default()) {
-            Ok(target) => target.run(program.clone()),
-            Err(error) if std::env::var_os("KILN_REQUIRE_GPU").is_none() => eprintln!("skipped: {error}"),
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
+use crate::support::on_every_backend;
 
 fn assert_close(what: &str, ours: TensorData, burns: TensorData) {
     let difference = relative_difference(&ours, &burns);
@@ -88,12 +81,19 @@ impl Program for Pooling {
     fn run<B: Backend>(self, device: B::Device) {
         let x = Tensor::<Training<B>, 4>::random([2, 3, 8, 9], Distribution::Default, &device).require_grad();
         let pool = Pool { kernel: [3, 2], stride: [2, 2], padding: [1, 0], ceil_mode: false };
-        let ours = max_pool2d(x.clone(), &pool).expect("the window fits");
-        let burns = module::max_pool2d(x.clone(), pool.kernel, pool.stride, pool.padding, [1, 1], false);
-        assert_close("pooling", ours.to_data(), burns.to_data());
-        let (ours, burns) = (ours.powi_scalar(2).sum().backward(), burns.powi_scalar(2).sum().backward());
-        assert_close("its gradient", x.grad(&ours).unwrap().into_data(), x.grad(&burns).unwrap().into_data());
+        let Pool { kernel, stride, padding, ceil_mode } = pool;
+        let largest = module::max_pool2d(x.clone(), kernel, stride, padding, [1, 1], ceil_mode);
+        check(&x, max_pool2d(x.clone(), &pool).expect("the window fits"), largest);
+        let mean = module::avg_pool2d(x.clone(), kernel, stride, padding, true, ceil_mode);
+        check(&x, avg_pool2d(x.clone(), &pool).expect("the window fits"), mean);
     }
+}
+
+/// Two ways to compute the same from `x`, and the gradients through each.
+fn check<B: Backend>(x: &Tensor<Training<B>, 4>, ours: Tensor<Training<B>, 4>, burns: Tensor<Training<B>, 4>) {
+    assert_close("pooling", ours.to_data(), burns.to_data());
+    let (ours, burns) = (ours.powi_scalar(2).sum().backward(), burns.powi_scalar(2).sum().backward());
+    assert_close("its gradient", x.grad(&ours).unwrap().into_data(), x.grad(&burns).unwrap().into_data());
 }
 
 #[test]

@@ -72,6 +72,16 @@ pub(crate) fn max_pool2d_training_backward<B: Backend>(
     B::max_pool2d_with_indices_backward(x, kernel, stride, padding, [1, 1], ceil_mode, grad, winners).x_grad
 }
 
+pub(crate) fn mean_pool2d<B: Backend>(x: FloatTensor<B>, pool: &Pool) -> FloatTensor<B> {
+    B::avg_pool2d(x, pool.kernel, pool.stride, pool.padding, true, pool.ceil_mode)
+}
+
+pub(crate) fn mean_pool2d_backward<B: Backend>(input: Shape, grad: FloatTensor<B>, pool: &Pool) -> FloatTensor<B> {
+    // As above, only the shape is read.
+    let x = B::float_empty(input, &B::float_device(&grad), grad.dtype().into());
+    B::avg_pool2d_backward(x, grad, pool.kernel, pool.stride, pool.padding, true, pool.ceil_mode)
+}
+
 pub(crate) fn cross_entropy<B: Backend>(
     logits: FloatTensor<B>,
     targets: IntTensor<B>,
