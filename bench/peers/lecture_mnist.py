@@ -10,7 +10,6 @@ Seconds are wall time; images/s counts the training part of an epoch alone.
 """
 
 import argparse
-import gzip
 import json
 import time
 from pathlib import Path
@@ -24,8 +23,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from idx import MEAN, STD, read_idx
+
 MNIST = Path(__file__).resolve().parents[2] / "assets" / "mnist"
-MEAN, STD = 0.1307, 0.3081
 BATCH = 64
 
 
@@ -40,16 +40,6 @@ class LectureCnn(nn.Module):
         x = F.relu(F.max_pool2d(self.conv1(x), 2))
         x = F.relu(F.max_pool2d(self.conv2(x), 2))
         return self.fc(x.flatten(1))
-
-
-def read_idx(data_dir, split):
-    """Images u8 [N, 28, 28] and labels i64 [N] of "train" or "t10k", from the gzipped IDX files."""
-    images = gzip.decompress((Path(data_dir) / f"{split}-images-idx3-ubyte.gz").read_bytes())
-    labels = gzip.decompress((Path(data_dir) / f"{split}-labels-idx1-ubyte.gz").read_bytes())
-    return (
-        np.frombuffer(images, np.uint8, offset=16).reshape(-1, 28, 28),
-        np.frombuffer(labels, np.uint8, offset=8).astype(np.int64),
-    )
 
 
 class MemoryLoader:

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use crate::scratch::filled;
 use crate::shape::{Conv2d, Window};
-use crate::{channels_last, lanes, pool, product, winners};
+use crate::{channels_last, few, lanes, pool, product, winners};
 
 /// `relu(max_pool(conv(x) + bias))`, each part after the convolution optional.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +93,10 @@ impl ConvBlock {
                 filled(len, |out| winners = filled(places, |places| lanes::forward(self, x, weight, bias, out, places)))
             };
             return (output, winners);
+        }
+        if !training && few::suits(self) {
+            // SAFETY: the kernel writes every result.
+            return (unsafe { filled(len, |out| few::forward(self, x, weight, bias, out)) }, winners);
         }
         let convolve = |relu, out: &mut [MaybeUninit<f32>]| product::forward(conv, x, weight, bias, relu, out);
         let Some(window) = max_pool else {

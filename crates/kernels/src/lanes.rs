@@ -17,20 +17,17 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::block::ConvBlock;
+use crate::grid::{Grid, PIXELS};
 use crate::scratch::Scratch;
-use crate::shape::{Conv2d, Window};
+use crate::shape::Conv2d;
 use crate::simd::{Level, dispatch, store};
 use crate::transpose::{gather_lanes, scatter_lanes, scatter_places};
-
-/// Results that are computed together.
-const PIXELS: usize = 4;
 
 /// Whether a block is worth running one image a lane.
 pub(crate) fn suits(block: &ConvBlock) -> bool {
     let Conv2d { image: [n, channels, ..], weight: [out, ..], groups, .. } = block.conv;
-    let pooling = block.max_pool.as_ref().is_none_or(|window| *window == Window::square(2));
     // More outputs fill vectors of their own.
-    groups == 1 && pooling && n >= 8 && channels <= 16 && (1..=32).contains(&out)
+    groups == 1 && Grid::suits(block) && n >= 8 && channels <= 16 && (1..=32).contains(&out)
 }
 
 /// Runs the block on all images; `winners` is empty or takes one place for each result.
@@ -61,54 +58,30 @@ struct Plan<'a> {
     /// Numbers in an image and in a result.
     image: usize,
     result: usize,
-    /// Height and width of the padded image.
-    padded: [usize; 2],
+    /// In numbers of the packed images.
+    grid: Grid,
     /// Output channels of a tile.
     tile: usize,
     /// `[tiles, k, tile]`; channels that do not exist weigh nothing.
     weight: Vec<f32>,
     /// `[tiles, tile]`.
     bias: Vec<f32>,
-    /// For each k, how far its pixel lies from the first tap's, in numbers of the packed images.
-    taps: Vec<usize>,
-    /// For each group of four results, the first tap's pixels.
-    groups: Vec<[usize; PIXELS]>,
 }
 
 impl<'a> Plan<'a> {
     fn new(block: &'a ConvBlock, weight: &[f32], bias: Option<&[f32]>, level: Level) -> Self {
-        let Conv2d { image: [_, channels, height, width], weight: [out, _, kh, kw], stride, padding, dilation, .. } =
-            block.conv;
-        let lanes = level.lanes();
-        let padded = [height + padding[0][0] + padding[0][1], width + padding[1][0] + padding[1][1]];
-        let at = |channel: usize, y: usize, x: usize| ((channel * padded[0] + y) * padded[1] + x) * lanes;
-
-        let mut taps = Vec::with_capacity(channels * kh * kw);
-        for channel in 0..channels {
-            for ky in 0..kh {
-                taps.extend((0..kw).map(|kx| at(channel, ky * dilation[0], kx * dilation[1])));
-            }
-        }
-
-        let [_, _, h, w] = block.conv.output();
-        let pixel = |y: usize, x: usize| at(0, y * stride[0], x * stride[1]);
-        let groups = if block.max_pool.is_some() {
-            let windows = (0..h / 2).flat_map(|y| (0..w / 2).map(move |x| (2 * y, 2 * x)));
-            windows.map(|(y, x)| [pixel(y, x), pixel(y, x + 1), pixel(y + 1, x), pixel(y + 1, x + 1)]).collect()
-        } else {
-            // The last group is filled up with its last pixel.
-            let pixel = |place: usize| pixel(place.min(h * w - 1) / w, place.min(h * w - 1) % w);
-            (0..h * w).step_by(PIXELS).map(|first| std::array::from_fn(|place| pixel(first + place))).collect()
-        };
+        let Conv2d { image: [_, channels, height, width], weight: [out, ..], .. } = block.conv;
+        let grid = Grid::new(block, level.lanes());
 
         // As many channels as leave registers for the four pixels and a weight, in tiles of equal size.
         let most = if level == Level::Avx512 { 6 } else { 2 };
         let tiles = out.div_ceil(most).max(1);
         let tile = out.div_ceil(tiles).max(1);
-        let (mut packed, mut biases) = (vec![0.; tiles * taps.len() * tile], vec![0.; tiles * tile]);
+        let taps = grid.taps.len();
+        let (mut packed, mut biases) = (vec![0.; tiles * taps * tile], vec![0.; tiles * tile]);
         for channel in 0..out {
-            for k in 0..taps.len() {
-                packed[(channel / tile * taps.len() + k) * tile + channel % tile] = weight[channel * taps.len() + k];
+            for k in 0..taps {
+                packed[(channel / tile * taps + k) * tile + channel % tile] = weight[channel * taps + k];
             }
             biases[channel] = bias.map_or(0., |bias| bias[channel]);
         }
@@ -117,12 +90,10 @@ impl<'a> Plan<'a> {
             block,
             image: channels * height * width,
             result: out * rows * columns,
-            padded,
+            grid,
             tile,
             weight: packed,
             bias: biases,
-            taps,
-            groups,
         }
     }
 }
@@ -142,7 +113,7 @@ impl WithSimd for Part<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { plan, x, out, winners } = self;
         let Conv2d { image: [_, channels, ..], padding, .. } = plan.block.conv;
-        let images = channels * plan.padded[0] * plan.padded[1] * S::F32_LANES;
+        let images = channels * plan.grid.padded[0] * plan.grid.padded[1] * S::F32_LANES;
         let results = plan.result * S::F32_LANES;
         let places = if winners.is_empty() { 0 } else { results };
         let mut scratch = Scratch::new(images + results + places);
@@ -175,10 +146,10 @@ fn convolve<S: Simd, const TILE: usize>(simd: S, plan: &Plan, packed: &[f32], re
     let pooled = plan.block.max_pool.is_some();
     let spatial = plan.result / out;
     let lowest = simd.splat_f32s(if plan.block.relu { 0. } else { f32::NEG_INFINITY });
-    for (group, pixels) in plan.groups.iter().enumerate() {
-        for (index, weight) in plan.weight.chunks_exact(plan.taps.len() * TILE).enumerate() {
+    for (group, pixels) in plan.grid.groups.iter().enumerate() {
+        for (index, weight) in plan.weight.chunks_exact(plan.grid.taps.len() * TILE).enumerate() {
             let bias = &plan.bias[index * TILE..][..TILE];
-            let sums = tile::<S, TILE>(simd, packed, pixels, &plan.taps, weight, bias);
+            let sums = tile::<S, TILE>(simd, packed, pixels, &plan.grid.taps, weight, bias);
             for (channel, sums) in (index * TILE..out).zip(sums) {
                 if pooled {
                     let at = (channel * spatial + group) * S::F32_LANES;
@@ -237,7 +208,7 @@ fn tile<S: Simd, const TILE: usize>(
 
 /// The largest of four values and its place: the first among equals, and a NaN before any number, as in PyTorch.
 #[inline(always)]
-fn first_largest<S: Simd>(simd: S, values: [S::f32s; PIXELS]) -> (S::f32s, S::f32s) {
+pub(crate) fn first_largest<S: Simd>(simd: S, values: [S::f32s; PIXELS]) -> (S::f32s, S::f32s) {
     let [first, second, third, fourth] = values;
     // One after the other: a loop would keep the four in memory.
     let best = (first, simd.splat_f32s(0.));

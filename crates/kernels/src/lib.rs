@@ -8,8 +8,11 @@
 mod block;
 mod channels_last;
 mod cross_entropy;
+mod few;
+mod grid;
 mod lanes;
 mod panels;
+mod pieces;
 mod pool;
 mod product;
 mod scratch;

@@ -15,7 +15,6 @@
 
 mod layer;
 mod patches;
-mod pieces;
 mod tile;
 mod weight;
 

@@ -116,3 +116,19 @@ impl Level {
         }
     }
 }
+
+/// Sums in a row for so many outputs: full vectors, as few rows as possible, and then as few vectors.
+pub(crate) fn panel_width(outputs: usize) -> usize {
+    struct Widths;
+    impl WithSimd for Widths {
+        type Output = (usize, usize);
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> (usize, usize) {
+            (S::F32_LANES, if S::REGISTER_COUNT >= 32 { 4 } else { 2 })
+        }
+    }
+    let (lanes, most) = dispatch(Widths);
+    let vectors = outputs.div_ceil(lanes);
+    vectors.div_ceil(vectors.div_ceil(most)) * lanes
+}

@@ -15,10 +15,11 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::patches::{Layout, Patches};
-use super::pieces::for_each;
-use super::tile::{Product, panel_width};
+use super::tile::Product;
 use crate::panels::{Pack, STRIP, Unpack};
+use crate::pieces::for_each;
 use crate::scratch::Scratch;
+use crate::simd::panel_width;
 
 /// Bytes of a packed weight that tiles run through again and again: they stay in the second-level cache. The fewer
 /// blocks of channels, the longer the runs and the fewer times sums are fetched.

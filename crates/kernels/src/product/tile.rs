@@ -39,28 +39,12 @@ pub(super) struct Product<'a> {
     /// Distance between the scalars of consecutive `k`.
     pub step: usize,
     pub panel: &'a [f32],
-    /// Sums in a row, and numbers for each `k` in the panel: a [`panel_width`].
+    /// Sums in a row, and numbers for each `k` in the panel: a [`crate::simd::panel_width`].
     pub width: usize,
     pub runs: &'a [Run],
     pub rows: &'a [Row],
     /// Whether the sums start from zero rather than from what is there.
     pub fresh: bool,
-}
-
-/// Sums in a row for so many outputs: full vectors, as few rows as possible, and then as few vectors.
-pub(super) fn panel_width(outputs: usize) -> usize {
-    struct Widths;
-    impl WithSimd for Widths {
-        type Output = (usize, usize);
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> (usize, usize) {
-            (S::F32_LANES, if S::REGISTER_COUNT >= 32 { 4 } else { 2 })
-        }
-    }
-    let (lanes, most) = dispatch(Widths);
-    let vectors = outputs.div_ceil(lanes);
-    vectors.div_ceil(vectors.div_ceil(most)) * lanes
 }
 
 impl Product<'_> {

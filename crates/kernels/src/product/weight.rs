@@ -16,11 +16,12 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::pieces::for_each;
-use super::tile::{Product, Row, Run, panel_width};
+use super::tile::{Product, Row, Run};
 use crate::panels::{Pack, STRIP, Unpack};
+use crate::pieces::for_each;
 use crate::scratch::Scratch;
 use crate::shape::Conv2d;
+use crate::simd::panel_width;
 
 /// Pixels of a block: enough for its sums to be worth fetching, few enough for its gradients to stay in the second-level
 /// cache.

@@ -1,9 +1,9 @@
-//! The pieces of work that a product is cut into.
+//! Pieces of work for all threads.
 
 use rayon::prelude::*;
 
 /// Does pieces of work: on all threads if there are several, or else here and now.
-pub(super) fn for_each<Piece: Send>(pieces: impl Iterator<Item = Piece>, work: impl Fn(Piece) + Sync + Send) {
+pub(crate) fn for_each<Piece: Send>(pieces: impl Iterator<Item = Piece>, work: impl Fn(Piece) + Sync + Send) {
     if rayon::current_num_threads() == 1 {
         pieces.for_each(work);
     } else {

@@ -1,0 +1,189 @@
+//! Direct convolution of a few small images: output channels along the vectors.
+//!
+//! ```text
+//! four neighbouring results of up to 64 output channels stay in registers:
+//!     sums[p][o] += x[pixel p under tap, channel] * weight[k, o]        k runs over (channel, tap)
+//! ```
+//!
+//! Nothing is prepared but the order of the weight: an image is done in microseconds, and only pays for its own work.
+#![allow(unsafe_code)] // Numbers are read at computed places.
+
+use std::mem::MaybeUninit;
+
+use pulp::{Simd, WithSimd};
+
+use crate::block::ConvBlock;
+use crate::grid::{Grid, PIXELS};
+use crate::lanes::first_largest;
+use crate::panels::{Pack, STRIP, Unpack};
+use crate::pieces::for_each;
+use crate::scratch::Scratch;
+use crate::shape::Conv2d;
+use crate::simd::{dispatch, load, panel_width, store};
+
+/// Numbers of the largest packed weight: it stays in the cache from one group of results to the next.
+const LARGEST_WEIGHT: usize = 1 << 14;
+
+/// Multiply-adds below which waking other threads takes longer than doing the work.
+const SMALL: usize = 1 << 20;
+
+/// Whether a block is worth running without any preparation.
+pub(crate) fn suits(block: &ConvBlock) -> bool {
+    let Conv2d { image: [n, ..], weight: [out, channels, kh, kw], groups, .. } = block.conv;
+    let weight = channels * kh * kw * out;
+    let [_, _, height, width] = block.conv.output();
+    let small = out <= 64 && weight <= LARGEST_WEIGHT && weight * height * width <= 4 * SMALL;
+    groups == 1 && Grid::suits(block) && (1..8).contains(&n) && out > 0 && small
+}
+
+/// Runs the block on all images.
+pub(crate) fn forward(
+    block: &ConvBlock,
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    out: &mut [MaybeUninit<f32>],
+) {
+    let Conv2d { image: [n, channels, height, width], weight: [outputs, ..], .. } = block.conv;
+    let plan = Plan::new(block, weight, bias);
+    let parts = x.chunks_exact(channels * height * width).zip(out.chunks_exact_mut(out.len() / n));
+    let run = |(x, out): (&[f32], &mut [MaybeUninit<f32>])| dispatch(Image { plan: &plan, x, out });
+    if outputs * plan.grid.taps.len() * plan.grid.groups.len() * PIXELS < SMALL {
+        parts.for_each(run);
+    } else {
+        for_each(parts, run);
+    }
+}
+
+/// What all images share.
+struct Plan<'a> {
+    block: &'a ConvBlock,
+    bias: Option<&'a [f32]>,
+    grid: Grid,
+    /// Output channels of a panel, in whole vectors.
+    width: usize,
+    /// `[panels, k, width]`; channels that do not exist weigh nothing.
+    weight: Scratch,
+}
+
+impl<'a> Plan<'a> {
+    fn new(block: &'a ConvBlock, weight: &[f32], bias: Option<&'a [f32]>) -> Self {
+        let outputs = block.conv.weight[0];
+        let grid = Grid::new(block, 1);
+        let (width, columns) = (panel_width(outputs), grid.taps.len());
+        let mut packed = Scratch::new(outputs.div_ceil(width) * columns * width);
+        let sources = weight.chunks(width * columns).zip(packed.chunks_exact_mut(columns * width));
+        for (source, panel) in sources {
+            let (rows, place) = (source.len() / columns, |k| k * width);
+            Pack { source, stride: columns, rows, columns, panel, width, place, next: STRIP }.run();
+        }
+        Self { block, bias, grid, width, weight: packed }
+    }
+}
+
+/// One image.
+struct Image<'a> {
+    plan: &'a Plan<'a>,
+    x: &'a [f32],
+    out: &'a mut [MaybeUninit<f32>],
+}
+
+impl WithSimd for Image<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self.plan.width / S::F32_LANES {
+            1 => self.run::<S, 1>(simd),
+            2 => self.run::<S, 2>(simd),
+            3 => self.run::<S, 3>(simd),
+            4 => self.run::<S, 4>(simd),
+            vectors => unreachable!("a panel of {vectors} vectors"),
+        }
+    }
+}
+
+impl Image<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const VECTORS: usize>(self, simd: S) {
+        let Self { plan: &Plan { block, bias, ref grid, width, ref weight }, x, out } = self;
+        let padded = pad(block, grid, x);
+        let x = padded.as_deref().unwrap_or(x);
+        let (outputs, taps) = (block.conv.weight[0], grid.taps.len());
+        let spatial = out.len() / outputs;
+        let mut results = Scratch::new(grid.groups.len() * PIXELS * width);
+        for (panel, weight) in weight.chunks_exact(taps * width).enumerate() {
+            for (group, pixels) in grid.groups.iter().enumerate() {
+                let sums = tile::<S, VECTORS>(simd, x, pixels, &grid.taps, weight);
+                if block.max_pool.is_some() {
+                    for (vector, sums) in sums.into_iter().enumerate() {
+                        let (largest, _) = first_largest(simd, sums);
+                        store(simd, &mut results[group * width + vector * S::F32_LANES..], largest);
+                    }
+                } else {
+                    for (vector, sums) in sums.into_iter().enumerate() {
+                        for (pixel, sum) in sums.into_iter().enumerate() {
+                            let at = (group * PIXELS + pixel) * width + vector * S::F32_LANES;
+                            store(simd, &mut results[at..], sum);
+                        }
+                    }
+                }
+            }
+            let first = panel * width;
+            let rows = width.min(outputs - first);
+            let unpack = Unpack {
+                sums: &results,
+                place: |pixel| pixel * width,
+                rows,
+                columns: spatial,
+                bias: bias.map(|bias| &bias[first..][..rows]),
+                relu: block.relu,
+                out: out[first * spatial..][..rows * spatial].as_mut_ptr().cast(),
+                stride: spatial,
+            };
+            // SAFETY: the slice has a plane of results for each row.
+            unsafe { unpack.run() };
+        }
+    }
+}
+
+/// The image with its padding, if it has any.
+fn pad(block: &ConvBlock, grid: &Grid, x: &[f32]) -> Option<Scratch> {
+    let Conv2d { image: [_, channels, height, width], padding, .. } = block.conv;
+    if padding == [[0; 2]; 2] {
+        return None;
+    }
+    let [rows, columns] = grid.padded;
+    let mut padded = Scratch::new(channels * rows * columns);
+    padded.fill(0.);
+    for (plane, x) in padded.chunks_exact_mut(rows * columns).zip(x.chunks_exact(height * width)) {
+        for (row, x) in plane.chunks_exact_mut(columns).skip(padding[0][0]).zip(x.chunks_exact(width)) {
+            row[padding[1][0]..][..width].copy_from_slice(x);
+        }
+    }
+    Some(padded)
+}
+
+/// Four results of a panel of channels.
+#[inline(always)]
+fn tile<S: Simd, const VECTORS: usize>(
+    simd: S,
+    x: &[f32],
+    pixels: &[usize; PIXELS],
+    taps: &[usize],
+    weight: &[f32],
+) -> [[S::f32s; PIXELS]; VECTORS] {
+    let mut sums = [[simd.splat_f32s(0.); PIXELS]; VECTORS];
+    debug_assert!(pixels.iter().max().unwrap_or(&0) + taps.last().unwrap_or(&0) < x.len());
+    for (&tap, weight) in taps.iter().zip(weight.chunks_exact(VECTORS * S::F32_LANES)) {
+        // SAFETY: the grid's pixels and taps lie in the padded image, the last tap of the last pixel included.
+        let x = pixels.map(|pixel| simd.splat_f32s(unsafe { *x.get_unchecked(pixel + tap) }));
+        for (sums, weight) in sums.iter_mut().zip(weight.chunks_exact(S::F32_LANES)) {
+            let weight = load(simd, weight);
+            for (sum, x) in sums.iter_mut().zip(x) {
+                *sum = simd.mul_add_e_f32s(x, weight, *sum);
+            }
+        }
+    }
+    sums
+}

@@ -1,0 +1,51 @@
+//! Where a block's results find their pixels, four results at a time.
+
+use crate::block::ConvBlock;
+use crate::shape::{Conv2d, Window};
+
+/// Results that are computed together: with max-pooling, those of one window.
+pub(crate) const PIXELS: usize = 4;
+
+/// The pixels of a block with 2x2 max-pooling or none, in images `[C, padded H, padded W]`.
+pub(crate) struct Grid {
+    /// Height and width of the padded image.
+    pub(crate) padded: [usize; 2],
+    /// For each k, how far its pixel lies from the first tap's.
+    pub(crate) taps: Vec<usize>,
+    /// For each group of four results, the first tap's pixels.
+    pub(crate) groups: Vec<[usize; PIXELS]>,
+}
+
+impl Grid {
+    /// Whether a block's results come in groups of four.
+    pub(crate) fn suits(block: &ConvBlock) -> bool {
+        block.max_pool.as_ref().is_none_or(|window| *window == Window::square(2))
+    }
+
+    /// The pixels when one pixel follows the other after `step` numbers.
+    pub(crate) fn new(block: &ConvBlock, step: usize) -> Self {
+        let Conv2d { image: [_, channels, height, width], weight: [_, _, kh, kw], stride, padding, dilation, .. } =
+            block.conv;
+        let padded = [height + padding[0][0] + padding[0][1], width + padding[1][0] + padding[1][1]];
+        let at = |channel: usize, y: usize, x: usize| ((channel * padded[0] + y) * padded[1] + x) * step;
+
+        let mut taps = Vec::with_capacity(channels * kh * kw);
+        for channel in 0..channels {
+            for ky in 0..kh {
+                taps.extend((0..kw).map(|kx| at(channel, ky * dilation[0], kx * dilation[1])));
+            }
+        }
+
+        let [_, _, h, w] = block.conv.output();
+        let pixel = |y: usize, x: usize| at(0, y * stride[0], x * stride[1]);
+        let groups = if block.max_pool.is_some() {
+            let windows = (0..h / 2).flat_map(|y| (0..w / 2).map(move |x| (2 * y, 2 * x)));
+            windows.map(|(y, x)| [pixel(y, x), pixel(y, x + 1), pixel(y + 1, x), pixel(y + 1, x + 1)]).collect()
+        } else {
+            // The last group is filled up with its last pixel.
+            let pixel = |place: usize| pixel(place.min(h * w - 1) / w, place.min(h * w - 1) % w);
+            (0..h * w).step_by(PIXELS).map(|first| std::array::from_fn(|place| pixel(first + place))).collect()
+        };
+        Self { padded, taps, groups }
+    }
+}
