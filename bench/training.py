@@ -1,72 +1,52 @@
-"""An epoch of the lecture's network with evaluation: Kiln's `train` against PyTorch with its tensors in memory.
+"""An epoch of the lecture's network with evaluation, through `train` itself; PyTorch has its tensors in memory.
 
-    cargo build --release -p train
-    python bench/training.py --train target/release/train --threads 1 2 --rounds 5
-
-Each round runs every contestant once, one after the other; an entry of the table is the median over the rounds of the
-second epoch's seconds (the first one warms up). Kiln's clock is `seconds` of its metrics.csv. The raw numbers go to
-bench/results/training.json. PyTorch and its versions: bench/peers/requirements.txt.
+The second epoch counts, since the first one warms up. Kiln's clock is `seconds` of its metrics.csv.
 """
 
-import argparse
 import csv
 import json
-import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from machine import machine
+from contest import BENCH, PYTHON, ROOT, build, median, print_table, run, save, take_turns
 
-BENCH = Path(__file__).resolve().parent
 EPOCHS = 2
 
 
 def kiln(train, backend, threads):
     with tempfile.TemporaryDirectory() as runs:
-        command = [train, "--backend", backend, "--threads", threads, "--epochs", EPOCHS, "--output", runs]
-        command += ["--data-dir", BENCH.parent / "assets/mnist"]
-        subprocess.run([str(word) for word in command], check=True, capture_output=True)
+        flags = ["--backend", backend, "--threads", threads, "--epochs", EPOCHS, "--output", runs]
+        process = run(train, *flags, "--data-dir", ROOT / "assets/mnist", "--dashboard", "off")
         (metrics,) = Path(runs).glob("*/metrics.csv")
         with open(metrics) as file:
-            return float(list(csv.DictReader(file))[-1]["seconds"])
+            return {"seconds": float(list(csv.DictReader(file))[-1]["seconds"]), "peak_mib": process.peak_mib}
 
 
 def pytorch(threads):
-    command = [sys.executable, BENCH / "peers/lecture_mnist.py", "--epochs", EPOCHS, "--seed", 1]
-    command += ["--threads", threads, "--loader", "memory", "--json"]
-    output = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
-    return json.loads(output[output.index("{") :])["epochs"][-1]["seconds"]
+    flags = ["--epochs", EPOCHS, "--seed", 1, "--threads", threads, "--loader", "memory", "--json"]
+    process = run(PYTHON, BENCH / "peers/lecture_mnist.py", *flags)
+    report = json.loads(process.output.splitlines()[-1])
+    return {"seconds": report["epochs"][-1]["seconds"], "peak_mib": process.peak_mib}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--train", default="target/release/train", help="the release build of train")
-    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    contestants = {
-        "kiln ndarray": lambda threads: kiln(options.train, "ndarray", threads),
-        "kiln flex": lambda threads: kiln(options.train, "flex", threads),
-        "pytorch": pytorch,
-    }
-    seconds = {name: {threads: [] for threads in options.threads} for name in contestants}
-    for _ in range(options.rounds):
-        for threads in options.threads:
-            for name, run in contestants.items():
-                seconds[name][threads].append(run(threads))
-                print(f"{name}, {threads} thread(s): {seconds[name][threads][-1]:.2f} s", file=sys.stderr, flush=True)
-    print(f"| {machine()} |" + "".join(f" {threads} thread(s) | PyTorch / this |" for threads in options.threads))
-    print("|---|" + "---|---|" * len(options.threads))
+def main(options):
+    train = build("train")
+    contestants = {}
+    for threads in options.threads:
+        contestants[f"Kiln, ndarray, {threads} T"] = lambda threads=threads: kiln(train, "ndarray", threads)
+        contestants[f"Kiln, flex, {threads} T"] = lambda threads=threads: kiln(train, "flex", threads)
+        contestants[f"PyTorch, {threads} T"] = lambda threads=threads: pytorch(threads)
+    results = take_turns(options.rounds, contestants)
+
+    def middle(name, what):
+        return median(result[what] for result in results[name])
+
+    rows = []
     for name in contestants:
-        row = f"| {name} |"
-        for threads in options.threads:
-            own = statistics.median(seconds[name][threads])
-            row += f" {own:.2f} s | {statistics.median(seconds['pytorch'][threads]) / own:.2f} |"
-        print(row)
-    result = {"machine": machine(), "rounds": options.rounds, "seconds": seconds}
-    (BENCH / "results/training.json").write_text(json.dumps(result, indent=1) + "\n")
-
-
-main()
+        peer = "PyTorch," + name.rsplit(",", 1)[1]
+        seconds = middle(name, "seconds")
+        ratio = middle(peer, "seconds") / seconds
+        rows.append([name, f"{seconds:.2f} s", f"{ratio:.2f}", f"{middle(name, 'peak_mib'):.0f} MiB"])
+    header = ["training epoch", "median", "PyTorch / this", "peak memory"]
+    print_table("The lecture's network: an epoch with evaluation", header, rows)
+    save("training", {"rounds": options.rounds, "results": results})

@@ -11,13 +11,19 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
+from idx import MEAN, STD, read_idx
+
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 PASSES = 3
 
 
+def kiln_weights():
+    return load_file(ASSETS / "models/lecture-cnn.safetensors")
+
+
 def pytorch(weights, threads):
     import torch
-    from lecture_mnist import LectureCnn
+    from lecture_cnn import LectureCnn
 
     torch.set_num_threads(threads)
     network = LectureCnn().eval()
@@ -67,9 +73,8 @@ def onnx_model(weights):
 
 def main():
     peer, threads, batches = sys.argv[1], int(sys.argv[2]), map(int, sys.argv[3:])
-    weights = load_file(ASSETS / "models/lecture-cnn.safetensors")
     pixels, labels = read_test_images()
-    ready, run = {"pytorch": pytorch, "onnxruntime": onnxruntime}[peer](weights, threads)
+    ready, run = {"pytorch": pytorch, "onnxruntime": onnxruntime}[peer](kiln_weights(), threads)
     for batch in batches:
         inputs = [ready(pixels[start : start + batch]) for start in range(0, len(pixels), batch)]
         seconds = []
@@ -83,10 +88,9 @@ def main():
 
 def read_test_images():
     """Normalised images f32 [N, 1, 28, 28] and labels [N]."""
-    from idx import MEAN, STD, read_idx
-
     images, labels = read_idx(ASSETS / "mnist", "t10k")
     return (images[:, None].astype(np.float32) / 255 - np.float32(MEAN)) / np.float32(STD), labels
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,14 +1,16 @@
 //! Times the operations of the lecture's network: `cargo bench -p kernels --bench lecture -- THREADS [SECONDS]`.
 //!
-//! Prints `operation,milliseconds,GFLOP/s`: the median of the calls of SECONDS (0.5) on a batch of 64, and the work that
-//! the operation's definition asks for in that time. The gradients from the winners do an eighth of that work or less,
-//! since the rest multiplies zeros. `peak` is what multiply-adds in registers reach on as many threads.
+//! Prints `level,operation,milliseconds,GFLOP/s` for each level of vector instructions: the median of the calls of SECONDS
+//! (0.2) on a batch of 64, and the work that the operation's definition asks for in that time. The gradients from the
+//! winners do a quarter of that work, since the rest multiplies zeros. `peak` is what multiply-adds in registers reach on
+//! as many threads.
 
 mod timing;
 
 use std::hint::black_box;
 use std::time::Duration;
 
+use kiln_kernels::simd::{Level, mul_add, run};
 use kiln_kernels::{Conv2d, ConvBlock, Needs, Saved, Window};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -24,22 +26,24 @@ fn main() {
         return;
     };
     let threads = threads.parse().expect("THREADS is a number");
-    let seconds = rest.first().map_or(0.5, |seconds| seconds.parse().expect("SECONDS is a number"));
+    let seconds = rest.first().map_or(0.2, |seconds| seconds.parse().expect("SECONDS is a number"));
     let seconds = Duration::from_secs_f64(seconds);
     inside_pool(threads, || {
-        let operations = (0..threads).map(|_| Peak::OPERATIONS).sum::<usize>();
-        let peak = median(seconds, || (0..threads).into_par_iter().for_each(|_| pulp::Arch::new().dispatch(Peak)));
-        report("peak", peak, operations);
-        block("conv1", Conv2d::new([BATCH, 1, 28, 28], [10, 1, 5, 5]), seconds);
-        block("conv2", Conv2d::new([BATCH, 10, 12, 12], [20, 10, 5, 5]), seconds);
+        for level in Level::available().into_iter().rev() {
+            level.force();
+            let peak = median(seconds, || (0..threads).into_par_iter().for_each(|_| run(Peak)));
+            report("peak", peak, threads * Peak::OPERATIONS);
+            block("conv1", Conv2d::new([BATCH, 1, 28, 28], [10, 1, 5, 5]), false, seconds);
+            block("conv2", Conv2d::new([BATCH, 10, 12, 12], [20, 10, 5, 5]), true, seconds);
+        }
     });
 }
 
 fn report(operation: &str, milliseconds: f64, operations: usize) {
-    println!("{operation},{milliseconds:.4},{:.1}", operations as f64 / milliseconds / 1e6);
+    println!("{:?},{operation},{milliseconds:.4},{:.1}", Level::current(), operations as f64 / milliseconds / 1e6);
 }
 
-fn block(name: &str, conv: Conv2d, seconds: Duration) {
+fn block(name: &str, conv: Conv2d, inner: bool, seconds: Duration) {
     let [n, out, height, width] = conv.output();
     let [_, channels, kh, kw] = conv.weight;
     let operations = 2 * n * out * height * width * channels * kh * kw;
@@ -65,7 +69,9 @@ fn block(name: &str, conv: Conv2d, seconds: Duration) {
     report(&format!("{name} forward"), median(seconds, || drop(block.forward(&x, &weight, Some(&bias)))), operations);
     report(&format!("{name} forward for training"), training, operations);
     report(&format!("{name} weight and bias gradient"), backward(false), operations);
-    report(&format!("{name} input gradient"), backward(true), operations);
+    if inner {
+        report(&format!("{name} input gradient"), backward(true), operations);
+    }
 }
 
 /// Multiply-adds of registers alone.
@@ -86,7 +92,7 @@ impl WithSimd for Peak {
         let mut sums = [b; Self::SUMS];
         for _ in 0..Self::ROUNDS * 16 / S::F32_LANES {
             for sum in &mut sums {
-                *sum = simd.mul_add_e_f32s(*sum, a, b);
+                *sum = mul_add(simd, *sum, a, b);
             }
         }
         black_box(sums);

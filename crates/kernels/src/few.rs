@@ -19,7 +19,7 @@ use crate::panels::{Pack, STRIP, Unpack};
 use crate::pieces::for_each;
 use crate::scratch::Scratch;
 use crate::shape::Conv2d;
-use crate::simd::{dispatch, load, panel_width, store};
+use crate::simd::{dispatch, load, mul_add, panel_width, store};
 
 /// Numbers of the largest packed weight: it stays in the cache from one group of results to the next.
 const LARGEST_WEIGHT: usize = 1 << 14;
@@ -181,7 +181,7 @@ fn tile<S: Simd, const VECTORS: usize>(
         for (sums, weight) in sums.iter_mut().zip(weight.chunks_exact(S::F32_LANES)) {
             let weight = load(simd, weight);
             for (sum, x) in sums.iter_mut().zip(x) {
-                *sum = simd.mul_add_e_f32s(x, weight, *sum);
+                *sum = mul_add(simd, x, weight, *sum);
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::block::ConvBlock;
 use crate::grid::{Grid, PIXELS};
 use crate::scratch::Scratch;
 use crate::shape::Conv2d;
-use crate::simd::{Level, dispatch, store};
+use crate::simd::{Level, dispatch, mul_add, store};
 use crate::transpose::{gather_lanes, scatter_lanes, scatter_places};
 
 /// Whether a block is worth running one image a lane.
@@ -197,7 +197,7 @@ fn tile<S: Simd, const TILE: usize>(
             for (channel, sums) in sums.iter_mut().enumerate() {
                 let weight = simd.splat_f32s(*weights.add(channel));
                 for (sum, x) in sums.iter_mut().zip(x) {
-                    *sum = simd.mul_add_e_f32s(weight, x, *sum);
+                    *sum = mul_add(simd, weight, x, *sum);
                 }
             }
             weights = weights.add(TILE);

@@ -1,5 +1,6 @@
 //! Which vector instructions the kernels use: the best of the processor, or less if a test asks for it.
 
+use std::any::TypeId;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use pulp::{Scalar128b, Simd, WithSimd};
@@ -83,6 +84,16 @@ impl Level {
 /// 0 before the first use, then the level's place among [`Level`]'s, counted from 1.
 static LEVEL: AtomicU8 = AtomicU8::new(0);
 
+/// `a * b + c`, rounded once where the processor has an instruction for it, and twice elsewhere: there a fused operation
+/// would be a call of a function, number by number.
+#[inline(always)]
+pub fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+    if TypeId::of::<S>() == TypeId::of::<Scalar128b>() {
+        return simd.add_f32s(simd.mul_f32s(a, b), c);
+    }
+    simd.mul_add_e_f32s(a, b, c)
+}
+
 /// Reads a whole vector from the start of `memory`.
 #[inline(always)]
 pub(crate) fn load<S: Simd>(_: S, memory: &[f32]) -> S::f32s {
@@ -93,6 +104,11 @@ pub(crate) fn load<S: Simd>(_: S, memory: &[f32]) -> S::f32s {
 #[inline(always)]
 pub(crate) fn store<S: Simd>(_: S, memory: &mut [f32], vector: S::f32s) {
     S::as_mut_simd_f32s(&mut memory[..S::F32_LANES]).0[0] = vector;
+}
+
+/// Runs a kernel of the caller's with the level in use, as the kernels of this crate run.
+pub fn run<Kernel: WithSimd>(kernel: Kernel) -> Kernel::Output {
+    dispatch(kernel)
 }
 
 /// Runs a kernel with the level in use. All that it calls must be `#[inline(always)]`, down to the last intrinsic.

@@ -21,7 +21,7 @@ use crate::block::{ConvBlock, Gradients, Needs, Saved};
 use crate::channels_last::ChannelsLast;
 use crate::scratch::{Scratch, filled};
 use crate::shape::{Conv2d, Window};
-use crate::simd::{Level, MOST_LANES, load, store};
+use crate::simd::{Level, MOST_LANES, load, mul_add, store};
 
 /// Images that one piece of work takes: the pieces, and so the order of sums, depend on nothing else.
 const IMAGES: usize = 8;
@@ -319,7 +319,7 @@ fn sum_windows<S: Simd, const BATCH: usize>(
                     debug_assert!(at + S::F32_LANES <= packed.len());
                     // SAFETY: a window's vectors end at most a vector behind its image, where the packed image goes on.
                     let x = unsafe { packed.as_ptr().add(at).cast::<S::f32s>().read_unaligned() };
-                    *sum = simd.mul_add_e_f32s(gradient, x, *sum);
+                    *sum = mul_add(simd, gradient, x, *sum);
                 }
             }
             for (sum, weight) in sums.into_iter().zip(weight.chunks_exact_mut(S::F32_LANES)) {
@@ -368,7 +368,7 @@ fn spread_entries<S: Simd, const BATCH: usize>(simd: S, plan: &Plan, images: Ran
                         let first = entry.start as usize + batch * BATCH * S::F32_LANES;
                         let weight = &plan.weight[first..][..BATCH * S::F32_LANES];
                         for (sum, weight) in sums.iter_mut().zip(weight.chunks_exact(S::F32_LANES)) {
-                            *sum = simd.mul_add_e_f32s(gradient, load(simd, weight), *sum);
+                            *sum = mul_add(simd, gradient, load(simd, weight), *sum);
                         }
                     }
                     for (sum, &vector) in sums.into_iter().zip(vectors) {

@@ -12,7 +12,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::simd::dispatch;
+use crate::simd::{dispatch, mul_add};
 
 /// Rows of sums in a full tile: with four vectors a row, 24 sums, 4 vectors of the panel and a scalar fill 32 registers;
 /// with two, 12 + 2 + 1 fill 16.
@@ -137,7 +137,7 @@ impl Tiles<'_> {
                     for row in 0..ROWS {
                         let scalar = simd.splat_f32s(*starts[row].add(place));
                         for (sum, vector) in tile[row].iter_mut().zip(vectors) {
-                            *sum = simd.mul_add_e_f32s(scalar, vector, *sum);
+                            *sum = mul_add(simd, scalar, vector, *sum);
                         }
                     }
                     factors = factors.add(1);
