@@ -8,7 +8,11 @@ pub struct ThreadError {
     reason: String,
 }
 
-/// Limits the CPU backends to `threads` threads. Call it once, before the first operation.
+/// Gives the CPU backends `threads` threads, the caller's among them: its operations then start without waking another.
+/// 0 is one for each processor. Call it once, before the first operation.
+///
+/// While the caller's thread waits for something else, it does no work that other threads hand to the pool: a thread that
+/// the caller waits for must not use the pool.
 ///
 /// Matrix products of the ndarray backend have a pool of their own, sized by `MATMUL_NUM_THREADS`, which
 /// [`crate::Target`] leaves alone; results do not depend on either.

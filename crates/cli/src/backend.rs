@@ -35,6 +35,9 @@ impl BackendArgs {
                 return Err(Failure::new(Exit::Usage, what));
             }
             use_threads(threads)?;
+        } else {
+            // A pool that is there already is as good.
+            let _ = use_threads(0);
         }
         let backend = self.backend.unwrap_or_else(BackendName::default_of_build);
         Ok(Target::find(backend, self.device)?)
