@@ -11,7 +11,10 @@ use burn_autodiff::{
     ops::{Backward, Ops, OpsKind},
 };
 
-use crate::operations::{Backend, ConvBlock, CrossEntropy, Needs, Pool, SavedConvBlock, TrainedConvBlock};
+use crate::operations::{
+    Backend, ConvBlock, CrossEntropy, Needs, NormGradients, NormOptions, Pool, SavedConvBlock, SavedNorm,
+    TrainedConvBlock, TrainedNorm,
+};
 
 /// Backward step of a block, over its parents `[x, weight]` or `[x, weight, bias]`.
 #[derive(Debug)]
@@ -70,6 +73,52 @@ impl<B: Backend> Backward<B, 1> for MeanPoolStep {
         if let [Some(node)] = ops.parents {
             let (input, pool) = ops.state;
             grads.register::<B>(node.id, B::mean_pool2d_backward(input, grad, &pool));
+        }
+    }
+}
+
+/// Backward step of a normalisation by the batch's statistics, over `[x, weight, bias]` or with a residual behind them.
+#[derive(Debug)]
+struct BatchNormStep;
+
+impl<B: Backend, const N: usize> Backward<B, N> for BatchNormStep {
+    type State = (NodeId, FloatTensor<B>, TrainedNorm<B>, NormOptions);
+
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let (x, weight, trained, options) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let saved = SavedNorm { x: checkpointer.retrieve_node_output(x), weight, trained };
+        let NormGradients { x, weight, bias, residual } = B::batch_norm_backward(saved, grad, options);
+        for (node, gradient) in ops.parents.into_iter().zip([x, weight, bias, residual]) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+/// Backward step of an affine function of each channel, over `[x]` or `[x, residual]`.
+#[derive(Debug)]
+struct ChannelAffineStep;
+
+impl<B: Backend, const N: usize> Backward<B, N> for ChannelAffineStep {
+    /// The scale, and the output if ReLU clipped it.
+    type State = (FloatTensor<B>, Option<FloatTensor<B>>);
+
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let (scale, output) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let grad = match output {
+            Some(output) => B::relu_backward(output, grad),
+            None => grad,
+        };
+        let mut parents = ops.parents.into_iter();
+        if let Some(Some(node)) = parents.next() {
+            let zeros = B::float_zeros(scale.shape(), &B::float_device(&scale), scale.dtype().into());
+            grads.register::<B>(node.id, B::channel_affine(grad.clone(), scale, zeros, None, false));
+        }
+        if let Some(Some(node)) = parents.next() {
+            grads.register::<B>(node.id, grad);
         }
     }
 }
@@ -137,6 +186,68 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         match MeanPoolStep.prepare::<C>([x.node.clone()]).compute_bound().stateful() {
             OpsKind::Tracked(step) => step.finish((input, pool.clone()), y),
             OpsKind::UnTracked(step) => step.finish(y),
+        }
+    }
+
+    fn batch_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: Option<FloatTensor<Self>>,
+        options: NormOptions,
+    ) -> TrainedNorm<Self> {
+        let constant = |tensor: &FloatTensor<B>| <Self as AutodiffBackend>::from_inner(tensor.clone());
+        macro_rules! record {
+            ([$($node:expr),+], $residual:expr) => {
+                match BatchNormStep.prepare::<C>([$($node),+]).compute_bound().stateful() {
+                    OpsKind::Tracked(mut step) => {
+                        let x_id = step.checkpoint(&x);
+                        let scale = weight.primitive.clone();
+                        let trained = B::batch_norm(x.primitive, weight.primitive, bias.primitive, $residual, options);
+                        let (mean, variance) = (constant(&trained.mean), constant(&trained.variance));
+                        let output = trained.output.clone();
+                        let output = step.finish((x_id, scale, trained, options), output);
+                        TrainedNorm { output, mean, variance }
+                    }
+                    OpsKind::UnTracked(step) => {
+                        let trained = B::batch_norm(x.primitive, weight.primitive, bias.primitive, $residual, options);
+                        let (mean, variance) = (constant(&trained.mean), constant(&trained.variance));
+                        TrainedNorm { output: step.finish(trained.output), mean, variance }
+                    }
+                }
+            };
+        }
+        let (a, b, c) = (x.node.clone(), weight.node.clone(), bias.node.clone());
+        match residual {
+            Some(residual) => record!([a, b, c, residual.node.clone()], Some(residual.primitive)),
+            None => record!([a, b, c], None),
+        }
+    }
+
+    fn channel_affine(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        residual: Option<FloatTensor<Self>>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        macro_rules! record {
+            ([$($node:expr),+], $residual:expr) => {{
+                let factor = scale.primitive.clone();
+                let run = |residual| B::channel_affine(x.primitive, scale.primitive, shift.primitive, residual, relu);
+                match ChannelAffineStep.prepare::<C>([$($node),+]).compute_bound().stateful() {
+                    OpsKind::Tracked(step) => {
+                        let y = run($residual);
+                        step.finish((factor, relu.then(|| y.clone())), y)
+                    }
+                    OpsKind::UnTracked(step) => step.finish(run($residual)),
+                }
+            }};
+        }
+        let node = x.node.clone();
+        match residual {
+            Some(residual) => record!([node, residual.node.clone()], Some(residual.primitive)),
+            None => record!([node], None),
         }
     }
 

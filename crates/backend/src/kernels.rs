@@ -12,7 +12,8 @@ use burn_ndarray::NdArrayTensor;
 use kiln_kernels as kernels;
 
 use crate::operations::{
-    Backend, ConvBlock, ConvBlockGradients, CrossEntropy, Needs, Pool, SavedConvBlock, TrainedConvBlock, composed,
+    Backend, ConvBlock, ConvBlockGradients, CrossEntropy, Needs, NormGradients, NormOptions, Pool, SavedConvBlock,
+    SavedNorm, TrainedConvBlock, TrainedNorm, composed,
 };
 
 /// A tensor in the memory of the CPU.
@@ -111,10 +112,7 @@ fn conv_block<T: Dense>(
 ) -> Option<(T, Option<T>)> {
     let kernel = kernel_block(&x.shape(), &weight.shape(), block)?;
     let (x, weight) = (x.f32s()?, weight.f32s()?);
-    let bias = match bias {
-        Some(bias) => Some(bias.f32s()?),
-        None => None,
-    };
+    let bias = optional(bias)?;
     if !training {
         return Some((tensor(kernel.forward(&x, &weight, bias.as_deref()), kernel.output()), None));
     }
@@ -172,6 +170,64 @@ fn mean_pool2d<T: Dense>(x: &T, pool: &Pool) -> Option<T> {
 
 fn mean_pool2d_backward<T: Dense>(input: &Shape, grad: &T, pool: &Pool) -> Option<T> {
     Some(tensor(kernels::avg_pool2d_backward(pool, input.dims(), &grad.f32s()?, true), input.clone()))
+}
+
+fn batch_norm<T: Dense>(
+    [x, weight, bias]: [&T; 3],
+    residual: Option<&T>,
+    NormOptions { epsilon, relu }: NormOptions,
+) -> Option<[T; 3]> {
+    let shape = x.shape();
+    let (values, weight, bias, residual) = (x.f32s()?, weight.f32s()?, bias.f32s()?, optional(residual)?);
+    let norm = kernels::batch_norm(shape.dims(), &values, [&weight, &bias], epsilon, residual.as_deref(), relu);
+    let channels = [shape[1]];
+    Some([tensor(norm.output, shape), tensor(norm.mean, channels), tensor(norm.variance, channels)])
+}
+
+/// The gradients of x, weight, bias and residual; the last one is `grad` itself unless ReLU clipped.
+fn batch_norm_backward<T: Dense>(
+    [x, weight, output, mean, variance]: [&T; 5],
+    grad: &T,
+    NormOptions { epsilon, relu }: NormOptions,
+) -> Option<[T; 4]> {
+    let shape = x.shape();
+    let (values, weight, output, gradient) = (x.f32s()?, weight.f32s()?, output.f32s()?, grad.f32s()?);
+    let (mean, variance) = (mean.f32s()?, variance.f32s()?);
+    let gradients = kernels::batch_norm_backward(
+        shape.dims(),
+        &values,
+        &weight,
+        [&mean, &variance],
+        epsilon,
+        &output,
+        relu,
+        &gradient,
+    );
+    let channels = [shape[1]];
+    let residual = gradients.rectified.map_or_else(|| grad.clone(), |values| tensor(values, shape.clone()));
+    Some([tensor(gradients.x, shape), tensor(gradients.weight, channels), tensor(gradients.bias, channels), residual])
+}
+
+fn channel_affine<T: Dense>([x, scale, shift]: [&T; 3], residual: Option<&T>, relu: bool) -> Option<T> {
+    let shape = x.shape();
+    let (x, scale, shift, residual) = (x.f32s()?, scale.f32s()?, shift.f32s()?, optional(residual)?);
+    let values = kernels::channel_affine(shape.dims(), &x, [&scale, &shift], residual.as_deref(), relu);
+    Some(tensor(values, shape))
+}
+
+fn conv_affine<T: Dense>([x, weight, scale, shift]: [&T; 4], residual: Option<&T>, block: &ConvBlock) -> Option<T> {
+    let kernel = kernel_block(&x.shape(), &weight.shape(), block)?;
+    let (x, weight, scale, shift) = (x.f32s()?, weight.f32s()?, scale.f32s()?, shift.f32s()?);
+    let values = kernel.forward_affine(&x, &weight, [&scale, &shift], optional(residual)?.as_deref());
+    Some(tensor(values, kernel.output()))
+}
+
+/// The numbers of a tensor if there is one; `None` if they are of another type.
+fn optional<T: Dense>(operand: Option<&T>) -> Option<Option<Cow<'_, [f32]>>> {
+    match operand {
+        Some(operand) => operand.f32s().map(Some),
+        None => Some(None),
+    }
 }
 
 fn cross_entropy<T: Dense>(logits: &T, targets: &T, smoothing: f64) -> Option<(T, T)> {
@@ -236,6 +292,52 @@ macro_rules! with_kernels {
             fn mean_pool2d_backward(input: Shape, grad: $tensor, pool: &Pool) -> $tensor {
                 mean_pool2d_backward(&input, &grad, pool)
                     .unwrap_or_else(|| composed::mean_pool2d_backward::<Self>(input, grad, pool))
+            }
+
+            fn batch_norm(
+                x: $tensor,
+                weight: $tensor,
+                bias: $tensor,
+                residual: Option<$tensor>,
+                options: NormOptions,
+            ) -> TrainedNorm<Self> {
+                match batch_norm([&x, &weight, &bias], residual.as_ref(), options) {
+                    Some([output, mean, variance]) => TrainedNorm { output, mean, variance },
+                    None => composed::batch_norm(x, weight, bias, residual, options),
+                }
+            }
+
+            fn batch_norm_backward(saved: SavedNorm<Self>, grad: $tensor, options: NormOptions) -> NormGradients<Self> {
+                let TrainedNorm { output, mean, variance } = &saved.trained;
+                match batch_norm_backward([&saved.x, &saved.weight, output, mean, variance], &grad, options) {
+                    Some([x, weight, bias, residual]) => NormGradients { x, weight, bias, residual },
+                    None => composed::batch_norm_backward(saved, grad, options),
+                }
+            }
+
+            fn channel_affine(
+                x: $tensor,
+                scale: $tensor,
+                shift: $tensor,
+                residual: Option<$tensor>,
+                relu: bool,
+            ) -> $tensor {
+                channel_affine([&x, &scale, &shift], residual.as_ref(), relu)
+                    .unwrap_or_else(|| composed::channel_affine::<Self>(x, scale, shift, residual, relu))
+            }
+
+            fn conv_affine(
+                x: $tensor,
+                weight: $tensor,
+                scale: $tensor,
+                shift: $tensor,
+                residual: Option<$tensor>,
+                block: &ConvBlock,
+            ) -> $tensor {
+                conv_affine([&x, &weight, &scale, &shift], residual.as_ref(), block).unwrap_or_else(|| {
+                    let y = Self::conv_block(x, weight, None, &ConvBlock::plain(block.conv.clone()));
+                    Self::channel_affine(y, scale, shift, residual, block.relu)
+                })
             }
 
             fn cross_entropy(logits: $tensor, targets: $tensor, smoothing: f64) -> CrossEntropy<Self> {

@@ -21,11 +21,15 @@ mod threads;
 
 pub use compiled::{Reference, Training};
 pub use operations::{
-    Backend, ConvBlock, ConvBlockGradients, CrossEntropy, Needs, Pool, SavedConvBlock, TrainedConvBlock,
+    Backend, ConvBlock, ConvBlockGradients, CrossEntropy, Needs, NormGradients, NormOptions, Pool, SavedConvBlock,
+    SavedNorm, TrainedConvBlock, TrainedNorm,
 };
 pub use shapes::{ShapeError, conv2d_output, pool2d_output};
 pub use target::{Adapter, BackendName, DeviceChoice, Program, Target, TargetError};
-pub use tensors::{avg_pool2d, conv_block, conv2d, cross_entropy, max_pool2d, relative_difference};
+pub use tensors::{
+    BatchNormed, avg_pool2d, batch_norm, channel_affine, conv_affine, conv_block, conv2d, cross_entropy, max_pool2d,
+    relative_difference,
+};
 pub use threads::{ThreadError, use_threads};
 
 /// What convolution options mean is Burn's: stride, padding, dilation as `[height, width]`, and groups.

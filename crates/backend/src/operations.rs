@@ -69,6 +69,50 @@ pub struct ConvBlockGradients<B: Backend> {
     pub bias: Option<FloatTensor<B>>,
 }
 
+/// What follows the normalisation of a channel at once, and what it must not divide by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormOptions {
+    /// Added to the variance.
+    pub epsilon: f64,
+    /// Whether ReLU ends it.
+    pub relu: bool,
+}
+
+/// The result of a normalisation by the batch's own statistics.
+#[derive(Clone, Debug)]
+pub struct TrainedNorm<B: Backend> {
+    /// `relu((x - mean) / sqrt(variance + epsilon) * weight + bias + residual)` `[N, C, H, W]`.
+    pub output: FloatTensor<B>,
+    /// Mean of each channel over images and pixels `[C]`.
+    pub mean: FloatTensor<B>,
+    /// Mean square of the distance from it `[C]`.
+    pub variance: FloatTensor<B>,
+}
+
+/// What the backward pass of a normalisation has to work with.
+#[derive(Clone, Debug)]
+pub struct SavedNorm<B: Backend> {
+    /// Input `[N, C, H, W]`.
+    pub x: FloatTensor<B>,
+    /// Weight `[C]`.
+    pub weight: FloatTensor<B>,
+    /// What the forward pass gave.
+    pub trained: TrainedNorm<B>,
+}
+
+/// The gradients of a normalisation.
+#[derive(Clone, Debug)]
+pub struct NormGradients<B: Backend> {
+    /// Gradient of the input `[N, C, H, W]`.
+    pub x: FloatTensor<B>,
+    /// Gradient of the weight `[C]`.
+    pub weight: FloatTensor<B>,
+    /// Gradient of the bias `[C]`.
+    pub bias: FloatTensor<B>,
+    /// Gradient of the residual, which is the output's behind ReLU `[N, C, H, W]`.
+    pub residual: FloatTensor<B>,
+}
+
 /// A loss and what it says about the logits.
 ///
 /// Both come from one pass, since the gradient `(softmax - target) / N` needs what the loss needs. Burn composes the
@@ -142,6 +186,52 @@ pub trait Backend: burn::tensor::backend::Backend {
     /// The gradient of mean-pooling's input of shape `input` `[N, C, H, W]`.
     fn mean_pool2d_backward(input: Shape, grad: FloatTensor<Self>, pool: &Pool) -> FloatTensor<Self> {
         composed::mean_pool2d_backward::<Self>(input, grad, pool)
+    }
+
+    /// Normalises each channel of `x` `[N, C, H, W]` by its own mean and variance, with weight and bias `[C]`; then the
+    /// residual `[N, C, H, W]` is added and ReLU clips, if wanted.
+    fn batch_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: Option<FloatTensor<Self>>,
+        options: NormOptions,
+    ) -> TrainedNorm<Self> {
+        composed::batch_norm::<Self>(x, weight, bias, residual, options)
+    }
+
+    /// The gradients of a normalisation from `grad`, the gradient of its output `[N, C, H, W]`.
+    fn batch_norm_backward(
+        saved: SavedNorm<Self>,
+        grad: FloatTensor<Self>,
+        options: NormOptions,
+    ) -> NormGradients<Self> {
+        composed::batch_norm_backward::<Self>(saved, grad, options)
+    }
+
+    /// `relu(x * scale + shift + residual)` of `x` `[N, C, H, W]` with one scale and shift a channel `[C]`, which are
+    /// constants to gradients; residual and ReLU are optional.
+    fn channel_affine(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        residual: Option<FloatTensor<Self>>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        composed::channel_affine::<Self>(x, scale, shift, residual, relu)
+    }
+
+    /// [`channel_affine`](Backend::channel_affine) of a convolution without bias, for inference: there are no gradients.
+    fn conv_affine(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        residual: Option<FloatTensor<Self>>,
+        block: &ConvBlock,
+    ) -> FloatTensor<Self> {
+        let y = Self::conv_block(x, weight, None, &ConvBlock::plain(block.conv.clone()));
+        Self::channel_affine(y, scale, shift, residual, block.relu)
     }
 
     /// Mean cross-entropy of `logits` `[N, C]` against classes `targets` `[N]`; the share `smoothing` of each target is

@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor, TensorData, TensorPrimitive};
 
 use crate::ConvOptions;
-use crate::operations::{Backend, ConvBlock, Pool};
+use crate::operations::{Backend, ConvBlock, NormOptions, Pool};
 use crate::shapes::{ShapeError, conv2d_output, pool2d_output};
 
 /// Convolves `x` `[N, in, H, W]` with `weight` `[out, in / groups, kh, kw]` and adds `bias` `[out]`.
@@ -58,6 +58,85 @@ pub fn avg_pool2d<B: Backend>(x: Tensor<B, 4>, pool: &Pool) -> Result<Tensor<B, 
     pool2d_output(x.dims(), pool)?;
     let y = B::mean_pool2d(x.into_primitive().tensor(), pool);
     Ok(Tensor::from_primitive(TensorPrimitive::Float(y)))
+}
+
+/// What a normalisation by the batch's statistics gives.
+#[derive(Clone, Debug)]
+pub struct BatchNormed<B: Backend> {
+    /// `relu((x - mean) / sqrt(variance + epsilon) * weight + bias + residual)` `[N, C, H, W]`.
+    pub output: Tensor<B, 4>,
+    /// Mean of each channel over images and pixels `[C]`, a constant to gradients.
+    pub mean: Tensor<B, 1>,
+    /// Mean square of the distance from it `[C]`, likewise.
+    pub variance: Tensor<B, 1>,
+}
+
+/// Normalises each channel of `x` `[N, C, H, W]` by its mean and variance, with `weight` and `bias` `[C]`; then `residual`
+/// `[N, C, H, W]` is added and ReLU clips, if wanted.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn batch_norm<B: Backend>(
+    x: Tensor<B, 4>,
+    [weight, bias]: [Tensor<B, 1>; 2],
+    residual: Option<Tensor<B, 4>>,
+    options: NormOptions,
+) -> BatchNormed<B> {
+    assert_channels(&x, [&weight, &bias], residual.as_ref());
+    let [weight, bias] = [weight, bias].map(|operand| operand.into_primitive().tensor());
+    let residual = residual.map(|residual| residual.into_primitive().tensor());
+    let norm = B::batch_norm(x.into_primitive().tensor(), weight, bias, residual, options);
+    let channels = |primitive| Tensor::from_primitive(TensorPrimitive::Float(primitive));
+    let output = Tensor::from_primitive(TensorPrimitive::Float(norm.output));
+    BatchNormed { output, mean: channels(norm.mean), variance: channels(norm.variance) }
+}
+
+/// `relu(x * scale + shift + residual)` of `x` `[N, C, H, W]` with one scale and shift a channel `[C]`, which are constants to
+/// gradients; residual and ReLU are optional.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn channel_affine<B: Backend>(
+    x: Tensor<B, 4>,
+    [scale, shift]: [Tensor<B, 1>; 2],
+    residual: Option<Tensor<B, 4>>,
+    relu: bool,
+) -> Tensor<B, 4> {
+    assert_channels(&x, [&scale, &shift], residual.as_ref());
+    let [scale, shift] = [scale, shift].map(|operand| operand.into_primitive().tensor());
+    let residual = residual.map(|residual| residual.into_primitive().tensor());
+    let y = B::channel_affine(x.into_primitive().tensor(), scale, shift, residual, relu);
+    Tensor::from_primitive(TensorPrimitive::Float(y))
+}
+
+fn assert_channels<B: Backend>(x: &Tensor<B, 4>, operands: [&Tensor<B, 1>; 2], residual: Option<&Tensor<B, 4>>) {
+    let shape = x.dims();
+    assert!(operands.iter().all(|operand| operand.dims() == [shape[1]]), "one number for each channel of {shape:?}");
+    assert!(residual.is_none_or(|residual| residual.dims() == shape), "a residual of the shape {shape:?}");
+}
+
+/// [`channel_affine`] of a convolution without bias, in one operation where nothing is trained.
+///
+/// # Errors
+/// If the channels do not fit, or the kernel is larger than the padded image.
+///
+/// # Panics
+/// If scale, shift or residual have other shapes than the result needs, or the block has max-pooling.
+pub fn conv_affine<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    [scale, shift]: [Tensor<B, 1>; 2],
+    residual: Option<Tensor<B, 4>>,
+    block: &ConvBlock,
+) -> Result<Tensor<B, 4>, ShapeError> {
+    let shape = conv2d_output(x.dims(), weight.dims(), Some(scale.dims()[0]), &block.conv)?;
+    assert!(block.max_pool.is_none(), "pooling comes after the residual");
+    assert!(scale.dims() == shift.dims(), "one scale and one shift for each output channel");
+    assert!(residual.as_ref().is_none_or(|residual| residual.dims() == shape), "a residual of the shape {shape:?}");
+    let [scale, shift] = [scale, shift].map(|operand| operand.into_primitive().tensor());
+    let residual = residual.map(|residual| residual.into_primitive().tensor());
+    let (x, weight) = (x.into_primitive().tensor(), weight.into_primitive().tensor());
+    Ok(Tensor::from_primitive(TensorPrimitive::Float(B::conv_affine(x, weight, scale, shift, residual, block))))
 }
 
 /// Mean cross-entropy `[1]` of `logits` `[N, C]` against classes `[N]`, each below `C`; the share `smoothing` of each target

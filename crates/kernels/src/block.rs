@@ -3,6 +3,7 @@
 
 use std::mem::MaybeUninit;
 
+use crate::panels::Finish;
 use crate::scratch::filled;
 use crate::shape::{Conv2d, Window};
 use crate::{channels_last, few, lanes, pool, product, winners};
@@ -98,7 +99,9 @@ impl ConvBlock {
             // SAFETY: the kernel writes every result.
             return (unsafe { filled(len, |out| few::forward(self, x, weight, bias, out)) }, winners);
         }
-        let convolve = |relu, out: &mut [MaybeUninit<f32>]| product::forward(conv, x, weight, bias, relu, out);
+        let convolve = |relu, out: &mut [MaybeUninit<f32>]| {
+            product::forward(conv, x, weight, Finish { bias, relu, ..Finish::default() }, out);
+        };
         let Some(window) = max_pool else {
             // SAFETY: the kernel writes every result.
             return (unsafe { filled(len, |out| convolve(*relu, out)) }, winners);
@@ -162,6 +165,29 @@ impl ConvBlock {
                 bias,
             }
         }
+    }
+
+    /// Runs a convolution without bias and what follows it in a network that is not trained: `x` `[N, C, H, W]` gives
+    /// `relu(conv(x) * scale + shift + residual)` `[N, O, H', W']`, with one scale and shift for each output channel, the
+    /// residual optional, ReLU and no pooling as the block says.
+    ///
+    /// # Panics
+    /// As [`ConvBlock::forward`], or if the block has max-pooling.
+    pub fn forward_affine(
+        &self,
+        x: &[f32],
+        weight: &[f32],
+        [scale, shift]: [&[f32]; 2],
+        residual: Option<&[f32]>,
+    ) -> Vec<f32> {
+        self.assert_operands(x, weight);
+        let (outputs, len) = (self.conv.weight[0], self.output().iter().product());
+        assert!(self.max_pool.is_none(), "pooling comes after the residual");
+        assert!(scale.len() == outputs && shift.len() == outputs, "one scale and shift for each output channel");
+        assert!(residual.is_none_or(|residual| residual.len() == len), "a residual of the result's shape");
+        let finish = Finish { scale: Some(scale), bias: Some(shift), residual, relu: self.relu };
+        // SAFETY: the kernel writes every result.
+        unsafe { filled(len, |out| product::forward(&self.conv, x, weight, finish, out)) }
     }
 
     fn assert_operands(&self, x: &[f32], weight: &[f32]) {

@@ -3,7 +3,7 @@
 
 use std::mem::MaybeUninit;
 
-use crate::panels::{Pack, STRIP, Unpack};
+use crate::panels::{Finish, Pack, STRIP, Unpack};
 use crate::shape::Conv2d;
 
 /// Sizes of an image `[H, W, C]` with the convolution's padding around it.
@@ -62,7 +62,7 @@ impl ChannelsLast {
         let (rows, columns) = (self.channels, self.image[0] * self.image[1]);
         assert_eq!(image.len(), rows * columns, "an image of {} channels", self.channels);
         let (place, out) = (|pixel| self.place(pixel), image.as_mut_ptr().cast());
-        let unpack = Unpack { sums: packed, place, rows, columns, bias: None, relu: false, out, stride: columns };
+        let unpack = Unpack { sums: packed, place, rows, columns, finish: Finish::default(), out, stride: columns };
         // SAFETY: these are the rows and columns of the image.
         unsafe { unpack.run() };
     }

@@ -15,7 +15,7 @@ use pulp::{Simd, WithSimd};
 use crate::block::ConvBlock;
 use crate::grid::{Grid, PIXELS};
 use crate::lanes::first_largest;
-use crate::panels::{Pack, STRIP, Unpack};
+use crate::panels::{Finish, Pack, STRIP, Unpack};
 use crate::pieces::for_each;
 use crate::scratch::Scratch;
 use crate::shape::Conv2d;
@@ -136,8 +136,7 @@ impl Image<'_> {
                 place: |pixel| pixel * width,
                 rows,
                 columns: spatial,
-                bias: bias.map(|bias| &bias[first..][..rows]),
-                relu: block.relu,
+                finish: Finish { bias, relu: block.relu, ..Finish::default() }.from(first, 0),
                 out: out[first * spatial..][..rows * spatial].as_mut_ptr().cast(),
                 stride: spatial,
             };

@@ -11,6 +11,7 @@ mod cross_entropy;
 mod few;
 mod grid;
 mod lanes;
+mod norm;
 mod panels;
 mod pieces;
 mod pool;
@@ -23,5 +24,6 @@ mod winners;
 
 pub use block::{ConvBlock, Gradients, Needs, Saved};
 pub use cross_entropy::cross_entropy;
+pub use norm::{BatchNorm, BatchNormGradients, batch_norm, batch_norm_backward, channel_affine};
 pub use pool::{avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward, max_pool2d_training};
 pub use shape::{Conv2d, Window};

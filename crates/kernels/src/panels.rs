@@ -11,7 +11,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::simd::dispatch;
+use crate::simd::{dispatch, load};
 use crate::transpose::{Square, transpose};
 
 /// So few rows or columns that most of a square would be empty.
@@ -138,6 +138,26 @@ impl<Place: Fn(usize) -> usize> WithSimd for Pack<'_, Place> {
     }
 }
 
+/// The last touches to sums: `relu(sum * scale + bias + residual)`, each part optional. Scale and bias have one number a
+/// row.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Finish<'a> {
+    pub scale: Option<&'a [f32]>,
+    pub bias: Option<&'a [f32]>,
+    /// Lies in memory as the result does.
+    pub residual: Option<&'a [f32]>,
+    pub relu: bool,
+}
+
+impl<'a> Finish<'a> {
+    /// The touches to the rows from `row` on, whose results begin `at` numbers further.
+    pub fn from(self, row: usize, at: usize) -> Self {
+        let rows = |numbers: Option<&'a [f32]>| numbers.map(|numbers| &numbers[row..]);
+        let residual = self.residual.map(|residual| &residual[at..]);
+        Self { scale: rows(self.scale), bias: rows(self.bias), residual, relu: self.relu }
+    }
+}
+
 /// Takes interleaved sums apart, with the last touches to each.
 pub(crate) struct Unpack<'a, Place> {
     pub sums: &'a [f32],
@@ -145,9 +165,7 @@ pub(crate) struct Unpack<'a, Place> {
     pub place: Place,
     pub rows: usize,
     pub columns: usize,
-    /// To be added to all sums of a row.
-    pub bias: Option<&'a [f32]>,
-    pub relu: bool,
+    pub finish: Finish<'a>,
     pub out: *mut f32,
     /// Distance between rows of the result.
     pub stride: usize,
@@ -176,22 +194,33 @@ impl<Place: Fn(usize) -> usize> Unpack<'_, Place> {
             // SAFETY: these are as many numbers as a vector has.
             *vector = unsafe { sums.as_ptr().cast::<S::f32s>().read_unaligned() };
         }
-        if let Some(bias) = self.bias {
+        let Finish { scale, bias, residual, relu } = self.finish;
+        if let Some(scale) = scale {
+            let scale = simd.partial_load_f32s(&scale[first_row..][..rows]);
+            for vector in square.iter_mut().take(columns) {
+                *vector = simd.mul_f32s(*vector, scale);
+            }
+        }
+        if let Some(bias) = bias {
             let bias = simd.partial_load_f32s(&bias[first_row..][..rows]);
             for vector in square.iter_mut().take(columns) {
                 *vector = simd.add_f32s(*vector, bias);
             }
         }
-        if self.relu {
-            for vector in square.iter_mut().take(columns) {
-                *vector = simd.select_f32s(simd.less_than_f32s(*vector, zero), zero, *vector);
-            }
-        }
         transpose(simd, &mut square);
-        for (row, vector) in square.into_iter().enumerate().take(rows) {
+        for (row, mut vector) in square.into_iter().enumerate().take(rows) {
+            let at = (first_row + row) * self.stride + first_column;
+            if let Some(residual) = residual {
+                let residual = &residual[at..][..columns];
+                let residual = if WHOLE { load(simd, residual) } else { simd.partial_load_f32s(residual) };
+                vector = simd.add_f32s(vector, residual);
+            }
+            if relu {
+                vector = simd.select_f32s(simd.less_than_f32s(vector, zero), zero, vector);
+            }
             // SAFETY: the caller promises that these numbers may be written.
             unsafe {
-                let to = self.out.add((first_row + row) * self.stride + first_column);
+                let to = self.out.add(at);
                 if WHOLE {
                     to.cast::<S::f32s>().write_unaligned(vector);
                     prefetch::<true>(to.wrapping_add(AHEAD));

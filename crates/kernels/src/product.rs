@@ -22,17 +22,11 @@ use std::mem::MaybeUninit;
 
 use self::layer::Layer;
 use self::patches::Patches;
+use crate::panels::Finish;
 use crate::shape::Conv2d;
 
-/// Convolves `x` with `weight`, then adds `bias` and clips below zero if asked to.
-pub(crate) fn forward(
-    conv: &Conv2d,
-    x: &[f32],
-    weight: &[f32],
-    bias: Option<&[f32]>,
-    relu: bool,
-    out: &mut [MaybeUninit<f32>],
-) {
+/// Convolves `x` with `weight` and gives the results their last touches.
+pub(crate) fn forward(conv: &Conv2d, x: &[f32], weight: &[f32], finish: Finish, out: &mut [MaybeUninit<f32>]) {
     let [outputs, channels, kernel_height, kernel_width] = conv.weight;
     let taps = kernel_height * kernel_width;
     let layer = Layer {
@@ -44,7 +38,7 @@ pub(crate) fn forward(
         channel_stride: taps,
         output_stride: channels * taps,
     };
-    layer.run(x, weight, bias, relu, out);
+    layer.run(x, weight, finish, out);
 }
 
 /// The gradient of the image from the gradient of the result.
@@ -60,7 +54,7 @@ pub(crate) fn input_gradient(conv: &Conv2d, grad: &[f32], weight: &[f32], out: &
         channel_stride: channels * taps,
         output_stride: taps,
     };
-    layer.run(grad, weight, None, false, out);
+    layer.run(grad, weight, Finish::default(), out);
 }
 
 /// The gradient of the weight from the image and the gradient of the result.

@@ -5,7 +5,10 @@ use burn::tensor::{Shape, TensorMetadata};
 
 use crate::kernels::kernel_conv;
 
-use super::{Backend, ConvBlock, ConvBlockGradients, CrossEntropy, Needs, Pool, SavedConvBlock, TrainedConvBlock};
+use super::{
+    Backend, ConvBlock, ConvBlockGradients, CrossEntropy, Needs, NormGradients, NormOptions, Pool, SavedConvBlock,
+    SavedNorm, TrainedConvBlock, TrainedNorm,
+};
 
 pub(crate) fn conv_block<B: Backend>(
     x: FloatTensor<B>,
@@ -80,6 +83,72 @@ pub(crate) fn mean_pool2d_backward<B: Backend>(input: Shape, grad: FloatTensor<B
     // As above, only the shape is read.
     let x = B::float_empty(input, &B::float_device(&grad), grad.dtype().into());
     B::avg_pool2d_backward(x, grad, pool.kernel, pool.stride, pool.padding, true, pool.ceil_mode)
+}
+
+pub(crate) fn batch_norm<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    residual: Option<FloatTensor<B>>,
+    options: NormOptions,
+) -> TrainedNorm<B> {
+    let mean = mean_over_channels::<B>(x.clone());
+    let distance = B::float_sub(x, over_images::<B>(mean.clone()));
+    let variance = mean_over_channels::<B>(B::float_mul(distance.clone(), distance.clone()));
+    let scale = B::float_mul(weight, inverse_deviation::<B>(variance.clone(), options.epsilon));
+    let output = channel_affine::<B>(distance, scale, bias, residual, options.relu);
+    TrainedNorm { output, mean, variance }
+}
+
+pub(crate) fn batch_norm_backward<B: Backend>(
+    saved: SavedNorm<B>,
+    grad: FloatTensor<B>,
+    options: NormOptions,
+) -> NormGradients<B> {
+    let SavedNorm { x, weight, trained: TrainedNorm { output, mean, variance } } = saved;
+    let grad = if options.relu { B::relu_backward(output, grad) } else { grad };
+    let inverse = inverse_deviation::<B>(variance, options.epsilon);
+    let normal = B::float_mul(B::float_sub(x, over_images::<B>(mean)), over_images::<B>(inverse.clone()));
+    let products = B::float_mul(grad.clone(), normal.clone());
+    // dx = weight / deviation * (grad - mean(grad) - normal * mean(grad * normal))
+    let along = B::float_mul(normal, over_images::<B>(mean_over_channels::<B>(products.clone())));
+    let rest = B::float_sub(grad.clone(), over_images::<B>(mean_over_channels::<B>(grad.clone())));
+    let x = B::float_mul(B::float_sub(rest, along), over_images::<B>(B::float_mul(weight, inverse)));
+    let (weight, bias) = (sum_over_channels::<B>(products), sum_over_channels::<B>(grad.clone()));
+    NormGradients { x, weight, bias, residual: grad }
+}
+
+pub(crate) fn channel_affine<B: Backend>(
+    x: FloatTensor<B>,
+    scale: FloatTensor<B>,
+    shift: FloatTensor<B>,
+    residual: Option<FloatTensor<B>>,
+    relu: bool,
+) -> FloatTensor<B> {
+    let mut y = B::float_add(B::float_mul(x, over_images::<B>(scale)), over_images::<B>(shift));
+    if let Some(residual) = residual {
+        y = B::float_add(y, residual);
+    }
+    if relu { B::relu(y) } else { y }
+}
+
+/// `1 / sqrt(variance + epsilon)`.
+fn inverse_deviation<B: Backend>(variance: FloatTensor<B>, epsilon: f64) -> FloatTensor<B> {
+    let deviation = B::float_sqrt(B::float_add_scalar(variance, epsilon.into()));
+    let ones = B::float_ones(deviation.shape(), &B::float_device(&deviation), deviation.dtype().into());
+    B::float_div(ones, deviation)
+}
+
+/// `[C]` in the form that goes with `[N, C, H, W]`.
+fn over_images<B: Backend>(channels: FloatTensor<B>) -> FloatTensor<B> {
+    let count = channels.shape()[0];
+    B::float_reshape(channels, Shape::new([1, count, 1, 1]))
+}
+
+fn mean_over_channels<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let shape = x.shape();
+    let count = (shape[0] * shape[2] * shape[3]) as f64;
+    B::float_div_scalar(sum_over_channels::<B>(x), count.into())
 }
 
 pub(crate) fn cross_entropy<B: Backend>(

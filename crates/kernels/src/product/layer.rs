@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use super::patches::{Layout, Patches};
 use super::tile::Product;
-use crate::panels::{Pack, STRIP, Unpack};
+use crate::panels::{Finish, Pack, STRIP, Unpack};
 use crate::pieces::for_each;
 use crate::scratch::Scratch;
 use crate::simd::panel_width;
@@ -67,8 +67,8 @@ struct Plan {
 }
 
 impl Layer {
-    /// Computes the result: the product, to which the bias is added, clipped below zero if asked to.
-    pub fn run(&self, source: &[f32], weight: &[f32], bias: Option<&[f32]>, relu: bool, out: &mut [MaybeUninit<f32>]) {
+    /// Computes the result: the product, with the last touches.
+    pub fn run(&self, source: &[f32], weight: &[f32], finish: Finish, out: &mut [MaybeUninit<f32>]) {
         if out.is_empty() {
             return;
         }
@@ -81,12 +81,13 @@ impl Layer {
 
         let [image, result] = [source.len(), out.len()].map(|len| len / self.images);
         let chunks = source.chunks((image * plan.images).max(1)).zip(out.chunks_mut(result * plan.images));
-        for_each(chunks, |(source, out)| {
+        for_each(chunks.enumerate(), |(index, (source, out))| {
             let images = out.len() / result;
             let pixels = if plan.in_place { Scratch::new(0) } else { self.pack_source(&plan, source, images) };
             let pixels = if plan.in_place { source } else { &pixels };
+            let finish = finish.from(0, index * plan.images * result);
             let (plan, weights, out) = (&plan, &weights[..], out.as_mut_ptr().cast());
-            let chunk = Chunk { layer: self, plan, images, pixels, weight, weights, bias, relu, out };
+            let chunk = Chunk { layer: self, plan, images, pixels, weight, weights, finish, out };
             for_each(0..self.groups * plan.panels * plan.parts, |piece| {
                 let (panel, part) = (piece / plan.parts, piece % plan.parts);
                 let rows = images * self.patches.result()[0];
@@ -184,8 +185,7 @@ struct Chunk<'a> {
     weight: &'a [f32],
     /// The packed weight, unless pieces have their own.
     weights: &'a [f32],
-    bias: Option<&'a [f32]>,
-    relu: bool,
+    finish: Finish<'a>,
     /// Where the result of these images begins.
     out: *mut f32,
 }
@@ -242,14 +242,14 @@ impl Chunk<'_> {
         for image in rows.start / height..rows.end.div_ceil(height) {
             let (first, end) = (rows.start.max(image * height), rows.end.min((image + 1) * height));
             let plane = (image * layer.groups * layer.outputs + output) * height;
+            let at = (plane + first - image * height) * row;
             let unpack = Unpack {
                 sums: &sums[(first - rows.start) * row * plan.width..],
                 place: |pixel| pixel * plan.width,
                 rows: outputs,
                 columns: (end - first) * row,
-                bias: self.bias.map(|bias| &bias[output..][..outputs]),
-                relu: self.relu,
-                out: self.out.wrapping_add((plane + first - image * height) * row),
+                finish: self.finish.from(output, at),
+                out: self.out.wrapping_add(at),
                 stride: height * row,
             };
             // SAFETY: the result has a plane of pixels for each output, and no other thread writes these rows of these.

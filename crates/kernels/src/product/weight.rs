@@ -17,7 +17,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::tile::{Product, Row, Run};
-use crate::panels::{Pack, STRIP, Unpack};
+use crate::panels::{Finish, Pack, STRIP, Unpack};
 use crate::pieces::for_each;
 use crate::scratch::Scratch;
 use crate::shape::Conv2d;
@@ -62,8 +62,7 @@ pub(super) fn gradient(conv: &Conv2d, x: &[f32], grad: &[f32], out: &mut [MaybeU
             place: |column| (column % taps * channels + column / taps) * width,
             rows: outputs,
             columns: channels * taps,
-            bias: None,
-            relu: false,
+            finish: Finish::default(),
             out: out.as_mut_ptr().cast(),
             stride: channels * taps,
         };
