@@ -116,6 +116,20 @@ impl Preprocess {
         }
     }
 
+    /// torchvision's for ImageNet: RGB, the shorter side to `resize_to` with antialiasing, the centre `height` x `width`,
+    /// ImageNet's mean and deviation.
+    pub fn imagenet(height: usize, width: usize, resize_to: usize) -> Self {
+        Self {
+            channels: 3,
+            height,
+            mean: vec![0.485, 0.456, 0.406],
+            polarity: Polarity::AsIs,
+            resize: Resize { filter: Filter::Bilinear, mode: ResizeMode::Crop, resize_to: Some(resize_to) },
+            std: vec![0.229, 0.224, 0.225],
+            width,
+        }
+    }
+
     /// Fits a picture: `[C, H, W]` bytes, ready to be augmented or normalised.
     ///
     /// A picture that has the target size already keeps its pixels bit for bit, unless it is turned over or `resize_to`

@@ -25,7 +25,7 @@ impl Program for Logits {
         let [channels, height, width] = self.0.input();
         let shape = [IMAGES, channels, height, width];
         let images = TensorData::new(noise(shape.iter().product()), shape);
-        let network = self.0.seeded::<B>(CLASSES, 42, &device);
+        let network = self.0.seeded::<B>(&self.0.sizes(CLASSES), 42, &device);
         network.forward(Tensor::from_data(images, &device)).into_data().convert::<f32>()
     }
 }
@@ -87,8 +87,8 @@ pub fn examine(out: &mut dyn Write) -> io::Result<bool> {
 
 fn examine_device(target: &Target, out: &mut dyn Write) -> io::Result<bool> {
     let mut healthy = true;
-    let width = Architecture::ALL.iter().map(|architecture| architecture.name().len()).max().unwrap_or(0);
-    for architecture in Architecture::ALL {
+    let width = Architecture::LECTURE.iter().map(|architecture| architecture.name().len()).max().unwrap_or(0);
+    for architecture in Architecture::LECTURE {
         let name = architecture.name();
         write!(out, "    {name:<width$}  ")?;
         match quietly(|| difference(architecture, target)) {

@@ -33,7 +33,7 @@ fn infer(arguments: &[&str]) -> Output {
 #[test]
 fn every_architecture_has_the_same_logits_on_every_adapter() {
     for target in adapters() {
-        for architecture in Architecture::ALL {
+        for architecture in Architecture::LECTURE {
             let difference = difference(architecture, &target).unwrap();
             println!("{architecture} on {}: {difference:.1e}", target.adapter());
             assert!(difference < TOLERANCE, "{architecture} on {}: {difference:.1e}", target.adapter());
@@ -54,7 +54,7 @@ impl Program for Gradients {
 
 impl Gradients {
     fn on<B: AutodiffBackend + Backend>(self, device: &B::Device) -> Vec<TensorData> {
-        let network = self.0.seeded::<B>(10, 42, device);
+        let network = self.0.seeded::<B>(&self.0.sizes(10), 42, device);
         let pixel = |at: usize| (at * 37 % 256) as f32 / 255. - 0.5;
         let images: Vec<f32> = (0..8 * 784).map(pixel).collect();
         let images = Tensor::from_data(TensorData::new(images, [8, 1, 28, 28]), device);

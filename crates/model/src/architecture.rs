@@ -1,37 +1,102 @@
-//! The registry: every architecture by name, and any network as one type.
+//! The registry: every architecture by name.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
-use burn::module::Module;
-use burn::tensor::{Tensor, backend::Backend as BurnBackend};
-use kiln_backend::{Backend, Reference};
+use burn::tensor::backend::Backend as BurnBackend;
+use kiln_backend::Reference;
 use kiln_data::Preprocess;
 
 use crate::parameters::{parameters, with_parameters};
-use crate::summary::Summary;
-use crate::{LectureCnn, LectureCnnConfig, Mlp, MlpConfig};
+use crate::published::{Published, published};
+use crate::summary::{Outline, Summary};
+use crate::{
+    DenseNetConfig, GoogLeNetConfig, InceptionV3Config, LectureCnnConfig, MlpConfig, Network, ResNetConfig, VggConfig,
+};
 
 /// A kind of network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Architecture {
-    /// [`LectureCnn`].
+    /// [`crate::LectureCnn`].
     LectureCnn,
-    /// [`Mlp`].
+    /// [`crate::Mlp`].
     Mlp,
+    /// [`crate::Vgg`].
+    Vgg {
+        /// Layers with weights.
+        depth: usize,
+        /// Whether each convolution is normalised.
+        batch_norm: bool,
+    },
+    /// [`crate::ResNet`] with so many layers.
+    ResNet(usize),
+    /// [`crate::GoogLeNet`].
+    GoogLeNet,
+    /// [`crate::InceptionV3`].
+    InceptionV3,
+    /// [`crate::DenseNet`] with so many layers.
+    DenseNet(usize),
 }
+
+/// What a network is made for, besides its architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Number of classes.
+    pub classes: usize,
+    /// Channels of the images.
+    pub channels: usize,
+    /// Whether it has its auxiliary heads, if the architecture has some: only training uses them.
+    pub auxiliary: bool,
+    /// GoogLeNet and Inception: whether images come normalised by ImageNet's mean and deviation and are wanted within ±1.
+    pub transform_input: bool,
+}
+
+const fn vgg(depth: usize, batch_norm: bool) -> Architecture {
+    Architecture::Vgg { depth, batch_norm }
+}
+
+/// Names are torchvision's where it has the network.
+const NAMES: [(Architecture, &str); 21] = [
+    (Architecture::LectureCnn, "lecture-cnn"),
+    (Architecture::Mlp, "mlp"),
+    (vgg(11, false), "vgg11"),
+    (vgg(11, true), "vgg11_bn"),
+    (vgg(13, false), "vgg13"),
+    (vgg(13, true), "vgg13_bn"),
+    (vgg(16, false), "vgg16"),
+    (vgg(16, true), "vgg16_bn"),
+    (vgg(19, false), "vgg19"),
+    (vgg(19, true), "vgg19_bn"),
+    (Architecture::ResNet(18), "resnet18"),
+    (Architecture::ResNet(34), "resnet34"),
+    (Architecture::ResNet(50), "resnet50"),
+    (Architecture::ResNet(101), "resnet101"),
+    (Architecture::ResNet(152), "resnet152"),
+    (Architecture::GoogLeNet, "googlenet"),
+    (Architecture::InceptionV3, "inception_v3"),
+    (Architecture::DenseNet(121), "densenet121"),
+    (Architecture::DenseNet(161), "densenet161"),
+    (Architecture::DenseNet(169), "densenet169"),
+    (Architecture::DenseNet(201), "densenet201"),
+];
 
 impl Architecture {
     /// Every architecture.
-    pub const ALL: [Self; 2] = [Self::LectureCnn, Self::Mlp];
+    pub fn all() -> impl Iterator<Item = Self> {
+        NAMES.iter().map(|&(architecture, _)| architecture)
+    }
+
+    /// The lecture's own, which read digits.
+    pub const LECTURE: [Self; 2] = [Self::LectureCnn, Self::Mlp];
 
     /// The name as users type it and weights files have it.
+    ///
+    /// # Panics
+    /// If there is no network of the depth.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::LectureCnn => "lecture-cnn",
-            Self::Mlp => "mlp",
-        }
+        let found = NAMES.iter().find(|(architecture, _)| *architecture == self);
+        found.map_or_else(|| panic!("no such network: {self:?}"), |(_, name)| name)
     }
 
     /// One line on what it is.
@@ -39,46 +104,98 @@ impl Architecture {
         match self {
             Self::LectureCnn => "the lecture's convolutional network",
             Self::Mlp => "the lecture's fully connected network",
+            Self::Vgg { batch_norm: false, .. } => "convolutions 3x3 alone (2014)",
+            Self::Vgg { batch_norm: true, .. } => "the same with batch normalisation",
+            Self::ResNet(_) => "blocks with shortcuts (2015)",
+            Self::GoogLeNet => "modules of four branches (2014)",
+            Self::InceptionV3 => "modules of split kernels (2015)",
+            Self::DenseNet(_) => "layers that see all before them (2016)",
         }
     }
 
-    /// Layers, shapes, parameters and multiply-adds.
+    /// What it is usually made for: its own images, without auxiliary heads.
+    pub fn sizes(self, classes: usize) -> Sizes {
+        Sizes { classes, channels: self.input()[0], auxiliary: false, transform_input: false }
+    }
+
+    /// Layers, shapes, parameters and multiply-adds of the network without auxiliary heads.
     pub fn summary(self, classes: usize) -> Summary {
+        let network = self.init::<Reference>(&self.sizes(classes), &Default::default());
+        Outline::of(&network, self.input(), |network, outline, input| {
+            network.run(outline, input);
+        })
+    }
+
+    /// Shape of the images that it is usually given: `[C, H, W]`.
+    pub fn input(self) -> [usize; 3] {
         match self {
-            Self::LectureCnn => LectureCnnConfig { classes }.walk().finish(),
-            Self::Mlp => MlpConfig { classes }.walk().finish(),
+            Self::LectureCnn | Self::Mlp => [1, 28, 28],
+            Self::InceptionV3 => [3, 299, 299],
+            _ => [3, 224, 224],
         }
     }
 
-    /// Shape of the images that it takes: `[C, H, W]`.
-    pub fn input(self) -> [usize; 3] {
-        self.summary(1).input
+    /// Whether it can be made for images of this shape `[C, H, W]`.
+    pub fn takes(self, [channels, height, width]: [usize; 3]) -> bool {
+        let smallest = match self {
+            Self::LectureCnn | Self::Mlp => return [channels, height, width] == self.input(),
+            Self::Vgg { .. } => 32,
+            Self::ResNet(_) => 8,
+            Self::GoogLeNet => 15,
+            Self::InceptionV3 => 75,
+            Self::DenseNet(_) => 29,
+        };
+        channels > 0 && height.min(width) >= smallest
+    }
+
+    /// Whether it has auxiliary heads for training.
+    pub fn has_auxiliary(self) -> bool {
+        matches!(self, Self::GoogLeNet | Self::InceptionV3)
+    }
+
+    /// The weights that torchvision publishes for it.
+    pub fn published(self) -> Option<Published> {
+        published(self)
     }
 
     /// The preprocessing that it is usually trained with.
     pub fn preprocess(self) -> Preprocess {
-        match self {
-            Self::LectureCnn | Self::Mlp => Preprocess::mnist(),
+        let [_, height, width] = self.input();
+        match self.published() {
+            Some(published) => Preprocess::imagenet(height, width, published.resize_to),
+            None => Preprocess::mnist(),
         }
     }
 
     /// A network with random weights from the backend's own generator.
-    pub fn init<B: BurnBackend>(self, classes: usize, device: &B::Device) -> Network<B> {
+    pub fn init<B: BurnBackend>(self, sizes: &Sizes, device: &B::Device) -> Network<B> {
+        let &Sizes { classes, channels, auxiliary, transform_input } = sizes;
         match self {
             Self::LectureCnn => Network::LectureCnn(LectureCnnConfig { classes }.init(device)),
             Self::Mlp => Network::Mlp(MlpConfig { classes }.init(device)),
+            Self::Vgg { depth, batch_norm } => {
+                Network::Vgg(VggConfig { depth, batch_norm, channels, classes }.init(device))
+            }
+            Self::ResNet(depth) => Network::ResNet(ResNetConfig { depth, channels, classes }.init(device)),
+            Self::GoogLeNet => {
+                Network::GoogLeNet(GoogLeNetConfig { channels, classes, auxiliary, transform_input }.init(device))
+            }
+            Self::InceptionV3 => {
+                Network::InceptionV3(InceptionV3Config { channels, classes, auxiliary, transform_input }.init(device))
+            }
+            Self::DenseNet(depth) => Network::DenseNet(DenseNetConfig { depth, channels, classes }.init(device)),
         }
     }
 
     /// A network whose random weights depend on `seed` alone: the same numbers on every backend.
-    pub fn seeded<B: BurnBackend>(self, classes: usize, seed: u64, device: &B::Device) -> Network<B> {
+    pub fn seeded<B: BurnBackend>(self, sizes: &Sizes, seed: u64, device: &B::Device) -> Network<B> {
         // The generator belongs to the whole process, so one network at a time.
         static GENERATOR: Mutex<()> = Mutex::new(());
         let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
         let cpu = Default::default();
         Reference::seed(&cpu, seed);
-        let tensors = parameters(&self.init::<Reference>(classes, &cpu));
-        let network = self.init::<B>(classes, device);
+        let tensors = parameters(&self.init::<Reference>(sizes, &cpu));
+        let network = self.init::<B>(sizes, device);
         with_parameters(network, tensors).unwrap_or_else(|error| unreachable!("the same architecture: {error}"))
     }
 }
@@ -93,42 +210,9 @@ impl FromStr for Architecture {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|architecture| architecture.name() == text).ok_or_else(|| {
-            let names: Vec<_> = Self::ALL.iter().map(|architecture| architecture.name()).collect();
+        NAMES.iter().find(|(_, name)| *name == text).map(|&(architecture, _)| architecture).ok_or_else(|| {
+            let names: Vec<_> = NAMES.iter().map(|(_, name)| *name).collect();
             format!("unknown model `{text}`, choose one of {}", names.join(", "))
         })
-    }
-}
-
-/// Any of the networks.
-#[expect(clippy::large_enum_variant, reason = "there is one network in a program, not thousands")]
-#[derive(Module, Debug)]
-pub enum Network<B: BurnBackend> {
-    /// The lecture's convolutional network.
-    LectureCnn(LectureCnn<B>),
-    /// The lecture's fully connected network.
-    Mlp(Mlp<B>),
-}
-
-impl<B: BurnBackend> Network<B> {
-    /// Which architecture this is.
-    pub fn architecture(&self) -> Architecture {
-        match self {
-            Self::LectureCnn(_) => Architecture::LectureCnn,
-            Self::Mlp(_) => Architecture::Mlp,
-        }
-    }
-}
-
-impl<B: Backend> Network<B> {
-    /// Images `[N, C, H, W]` to logits `[N, classes]`.
-    ///
-    /// # Panics
-    /// If the images do not have the architecture's [input](Architecture::input) shape.
-    pub fn forward(&self, images: Tensor<B, 4>) -> Tensor<B, 2> {
-        match self {
-            Self::LectureCnn(network) => network.forward(images),
-            Self::Mlp(network) => network.forward(images),
-        }
     }
 }

@@ -36,6 +36,9 @@ pub struct Description {
 pub struct Config {
     /// Number of classes.
     pub classes: usize,
+    /// GoogLeNet and Inception: whether images come normalised by ImageNet's mean and deviation and are wanted within ±1.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub transform_input: bool,
 }
 
 /// How weights came about; all empty where nobody knows.

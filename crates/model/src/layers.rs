@@ -1,24 +1,130 @@
-//! Burn's layers, run through Kiln's operations.
+//! Layers as torchvision's networks have them, and how their weights begin.
 
-use burn::nn::{PaddingConfig2d, conv::Conv2d};
-use burn::tensor::Tensor;
-use kiln_backend::{Backend, ConvBlock, ConvOptions, Pool};
+use burn::module::{Initializer, Module};
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::{Tensor, backend::Backend as BurnBackend};
+use kiln_backend::{Backend, Pool};
+
+use crate::BatchNorm;
+use crate::pass::{Compute, Pass};
 
 /// Runs `conv` on `x` `[N, in, H, W]`, then max-pooling and ReLU if asked for, as one operation: `[N, out, H', W']`.
 ///
 /// # Panics
 /// If the image does not fit the layer: the channels differ, or the kernel is larger than the padded image.
 pub fn conv_block<B: Backend>(conv: &Conv2d<B>, x: Tensor<B, 4>, max_pool: Option<Pool>, relu: bool) -> Tensor<B, 4> {
-    let [kh, kw] = conv.kernel_size;
-    let padding = match &conv.padding {
-        PaddingConfig2d::Valid => [0, 0],
-        PaddingConfig2d::Same => [kh / 2, kw / 2],
-        PaddingConfig2d::Explicit(top, left, bottom, right) => {
-            assert!(top == bottom && left == right, "padding that differs between opposite sides");
-            [*top, *left]
-        }
-    };
-    let block = ConvBlock { conv: ConvOptions::new(conv.stride, padding, conv.dilation, conv.groups), max_pool, relu };
-    let bias = conv.bias.as_ref().map(|bias| bias.val());
-    kiln_backend::conv_block(x, conv.weight.val(), bias, &block).unwrap_or_else(|error| panic!("{error}"))
+    Compute::new(x.device()).conv(x, conv, max_pool, relu)
+}
+
+/// How the weights of a convolution begin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Start {
+    /// Normal with variance `2 / (out * kh * kw)`: He et al., by the number of outputs that a weight touches.
+    FanOut,
+    /// Normal with variance `2 / (in * kh * kw)`: by the number of inputs of an output.
+    FanIn,
+    /// Normal with this standard deviation.
+    Normal(f64),
+}
+
+/// A convolution in the making: stride 1, no padding, no bias.
+#[derive(Clone, Debug)]
+pub(crate) struct ConvShape {
+    channels: [usize; 2],
+    kernel: [usize; 2],
+    stride: usize,
+    padding: [usize; 2],
+}
+
+/// A square kernel from so many channels to so many.
+pub(crate) fn conv(channels: [usize; 2], kernel: usize) -> ConvShape {
+    conv_of(channels, [kernel; 2])
+}
+
+/// A kernel `[height, width]` from so many channels to so many.
+pub(crate) fn conv_of(channels: [usize; 2], kernel: [usize; 2]) -> ConvShape {
+    ConvShape { channels, kernel, stride: 1, padding: [0; 2] }
+}
+
+impl ConvShape {
+    pub(crate) fn stride(self, stride: usize) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// As much padding on all sides.
+    pub(crate) fn padding(self, padding: usize) -> Self {
+        Self { padding: [padding; 2], ..self }
+    }
+
+    /// So much padding that stride 1 keeps the size.
+    pub(crate) fn same(self) -> Self {
+        Self { padding: self.kernel.map(|side| side / 2), ..self }
+    }
+
+    fn config(&self, start: Start) -> Conv2dConfig {
+        let [inputs, outputs] = self.channels;
+        let taps = (self.kernel[0] * self.kernel[1]) as f64;
+        let std = match start {
+            Start::FanOut => (2. / (outputs as f64 * taps)).sqrt(),
+            Start::FanIn => (2. / (inputs as f64 * taps)).sqrt(),
+            Start::Normal(std) => std,
+        };
+        let [vertical, horizontal] = self.padding;
+        Conv2dConfig::new([inputs, outputs], self.kernel)
+            .with_stride([self.stride; 2])
+            .with_padding(PaddingConfig2d::Explicit(vertical, horizontal, vertical, horizontal))
+            .with_initializer(Initializer::Normal { mean: 0., std })
+    }
+
+    /// The layer without bias.
+    pub(crate) fn init<B: BurnBackend>(&self, start: Start, device: &B::Device) -> Conv2d<B> {
+        self.config(start).with_bias(false).init(device)
+    }
+
+    /// The layer with a bias of zeros.
+    pub(crate) fn init_with_bias<B: BurnBackend>(&self, start: Start, device: &B::Device) -> Conv2d<B> {
+        let mut conv = self.config(start).init(device);
+        conv.bias = Some(Initializer::Zeros.init([self.channels[1]], device));
+        conv
+    }
+
+    /// The layer with normalisation and ReLU.
+    pub(crate) fn basic<B: BurnBackend>(&self, start: Start, device: &B::Device) -> BasicConv<B> {
+        let norm = BatchNorm::new(self.channels[1], BasicConv::<B>::EPSILON, device);
+        BasicConv { conv: self.init(start, device), bn: norm }
+    }
+}
+
+/// A linear layer whose weights begin normal with this standard deviation, and its bias as PyTorch's default.
+pub(crate) fn linear<B: BurnBackend>([from, to]: [usize; 2], std: f64, device: &B::Device) -> Linear<B> {
+    let mut linear = LinearConfig::new(from, to).init(device);
+    linear.weight = Initializer::Normal { mean: 0., std }.init([from, to], device);
+    linear
+}
+
+/// Convolution, normalisation and ReLU: the brick of GoogLeNet and Inception.
+#[derive(Module, Debug)]
+pub struct BasicConv<B: BurnBackend> {
+    /// The convolution.
+    pub conv: Conv2d<B>,
+    /// The normalisation.
+    pub bn: BatchNorm<B>,
+}
+
+impl<B: BurnBackend> BasicConv<B> {
+    /// Added to the variance in both families, a hundred times PyTorch's default.
+    const EPSILON: f64 = 1e-3;
+
+    /// Runs the layer.
+    pub fn run<P: Pass<B>>(&self, pass: &P, x: P::Image) -> P::Image {
+        pass.conv_norm(x, &self.conv, &self.bn, None, true)
+    }
+}
+
+/// ImageNet's mean and deviation, which are how images of torchvision's weights are normalised, undone and replaced by 0.5
+/// and 0.5, as the original weights of GoogLeNet and Inception want them.
+pub(crate) fn to_unit_range<B: BurnBackend, P: Pass<B>>(pass: &P, x: P::Image) -> P::Image {
+    let (mean, std) = ([0.485f32, 0.456, 0.406], [0.229f32, 0.224, 0.225]);
+    pass.affine(x, std.map(|std| std / 0.5), mean.map(|mean| (mean - 0.5) / 0.5))
 }

@@ -14,8 +14,7 @@ use burn::nn::{Linear, LinearConfig, conv::Conv2d, conv::Conv2dConfig};
 use burn::tensor::{Tensor, backend::Backend as BurnBackend};
 use kiln_backend::{Backend, Pool};
 
-use crate::layers::conv_block;
-use crate::summary::Walk;
+use crate::pass::{Compute, Pass};
 
 /// Size of a [`LectureCnn`].
 #[derive(Config, Debug)]
@@ -34,18 +33,6 @@ impl LectureCnnConfig {
             fc: LinearConfig::new(320, self.classes).init(device),
         }
     }
-
-    pub(crate) fn walk(&self) -> Walk {
-        Walk::from_image([1, 28, 28])
-            .conv2d("conv1", 10, 5)
-            .max_pool2d(2)
-            .relu()
-            .conv2d("conv2", 20, 5)
-            .max_pool2d(2)
-            .relu()
-            .flatten()
-            .linear("fc", self.classes)
-    }
 }
 
 /// The lecture's convolutional network.
@@ -57,6 +44,15 @@ pub struct LectureCnn<B: BurnBackend> {
     pub conv2: Conv2d<B>,
     /// 320 features to the classes.
     pub fc: Linear<B>,
+}
+
+impl<B: BurnBackend> LectureCnn<B> {
+    /// Images `[N, 1, 28, 28]` to logits.
+    pub fn run<P: Pass<B>>(&self, pass: &P, x: P::Image) -> P::Row {
+        let x = pass.conv(x, &self.conv1, Some(Pool::square(2)), true);
+        let x = pass.conv(x, &self.conv2, Some(Pool::square(2)), true);
+        pass.linear(pass.flatten(x), &self.fc, false)
+    }
 }
 
 impl<B: Backend> LectureCnn<B> {
@@ -76,8 +72,6 @@ impl<B: Backend> LectureCnn<B> {
     /// # Panics
     /// If the images have another shape.
     pub fn forward(&self, images: Tensor<B, 4>) -> Tensor<B, 2> {
-        let x = conv_block(&self.conv1, images, Some(Pool::square(2)), true);
-        let x = conv_block(&self.conv2, x, Some(Pool::square(2)), true);
-        self.fc.forward(x.flatten(1, 3))
+        self.run(&Compute::new(images.device()), images)
     }
 }

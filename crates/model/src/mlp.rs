@@ -8,9 +8,10 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Tensor, activation::relu, backend::Backend};
+use burn::tensor::{Tensor, backend::Backend as BurnBackend};
+use kiln_backend::Backend;
 
-use crate::summary::Walk;
+use crate::pass::{Compute, Pass};
 
 /// Widths of the hidden layers.
 const HIDDEN: [usize; 4] = [512, 256, 128, 64];
@@ -25,7 +26,7 @@ pub struct MlpConfig {
 
 impl MlpConfig {
     /// A network with PyTorch's default initialisation: uniform within ±1/sqrt(fan-in).
-    pub fn init<B: Backend>(&self, device: &B::Device) -> Mlp<B> {
+    pub fn init<B: BurnBackend>(&self, device: &B::Device) -> Mlp<B> {
         let linear = |from, to| LinearConfig::new(from, to).init(device);
         let [a, b, c, d] = HIDDEN;
         Mlp {
@@ -36,18 +37,11 @@ impl MlpConfig {
             fc5: linear(d, self.classes),
         }
     }
-
-    pub(crate) fn walk(&self) -> Walk {
-        let [a, b, c, d] = HIDDEN;
-        let walk = Walk::from_image([1, 28, 28]).flatten();
-        let walk = walk.linear("fc1", a).relu().linear("fc2", b).relu().linear("fc3", c).relu();
-        walk.linear("fc4", d).relu().linear("fc5", self.classes)
-    }
 }
 
 /// The lecture's fully connected network.
 #[derive(Module, Debug)]
-pub struct Mlp<B: Backend> {
+pub struct Mlp<B: BurnBackend> {
     /// 784 to 512.
     pub fc1: Linear<B>,
     /// 512 to 256.
@@ -60,17 +54,23 @@ pub struct Mlp<B: Backend> {
     pub fc5: Linear<B>,
 }
 
+impl<B: BurnBackend> Mlp<B> {
+    /// Images `[N, 1, 28, 28]` to logits.
+    pub fn run<P: Pass<B>>(&self, pass: &P, x: P::Image) -> P::Row {
+        let mut x = pass.flatten(x);
+        for layer in [&self.fc1, &self.fc2, &self.fc3, &self.fc4] {
+            x = pass.linear(x, layer, true);
+        }
+        pass.linear(x, &self.fc5, false)
+    }
+}
+
 impl<B: Backend> Mlp<B> {
     /// Images `[N, 1, 28, 28]` to logits `[N, classes]`.
     ///
     /// # Panics
     /// If the images have another number of pixels.
     pub fn forward(&self, images: Tensor<B, 4>) -> Tensor<B, 2> {
-        let x: Tensor<B, 2> = images.flatten(1, 3);
-        let x = relu(self.fc1.forward(x));
-        let x = relu(self.fc2.forward(x));
-        let x = relu(self.fc3.forward(x));
-        let x = relu(self.fc4.forward(x));
-        self.fc5.forward(x)
+        self.run(&Compute::new(images.device()), images)
     }
 }

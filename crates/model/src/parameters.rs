@@ -49,21 +49,33 @@ pub enum ParameterError {
 
 /// Where the walk over a module is: names and the types that contain them.
 #[derive(Default)]
-struct Path(Vec<(String, String)>);
+pub(crate) struct Path(Vec<(String, String)>);
 
 impl Path {
-    fn enter(&mut self, name: &str, container: &str) {
+    pub(crate) fn enter(&mut self, name: &str, container: &str) {
         self.0.push((name.to_owned(), container.to_owned()));
     }
 
-    fn exit(&mut self) {
+    pub(crate) fn exit(&mut self) {
         self.0.pop();
     }
 
-    /// PyTorch's name of the parameter here. The variant of [`crate::Network`] is no part of it.
-    fn name(&self) -> String {
-        let parts = self.0.iter().filter(|(_, container)| !container.starts_with("Enum"));
-        parts.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(".")
+    /// PyTorch's name of the parameter here. The variants of enums are no part of it, and the layers of a
+    /// [`crate::DenseBlock`] are counted from 1 in one word with their name.
+    pub(crate) fn name(&self) -> String {
+        let mut name = String::new();
+        let mut counts = false;
+        for (part, container) in self.0.iter().filter(|(_, container)| !container.starts_with("Enum")) {
+            if counts {
+                let number = part.parse().map_or(0, |index: usize| index + 1);
+                name.push_str(&number.to_string());
+            } else {
+                name.push_str(if name.is_empty() { "" } else { "." });
+                name.push_str(part);
+            }
+            counts = container == "Struct:DenseBlock";
+        }
+        name
     }
 
     /// Whether PyTorch has the transpose of what Burn has.
@@ -75,6 +87,38 @@ impl Path {
 /// The transpose of a row-major matrix.
 fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     (0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect()
+}
+
+/// How many numbers a network trains: all but running means and variances. Weights are not even made.
+pub fn parameter_count<B: Backend, M: Module<B>>(module: &M) -> usize {
+    #[derive(Default)]
+    struct Counter {
+        path: Path,
+        count: usize,
+    }
+    impl<B: Backend> ModuleVisitor<B> for Counter {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.path.enter(name, container);
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.exit();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            if !is_running(&self.path.name()) {
+                self.count += param.lazy_shape().num_elements();
+            }
+        }
+    }
+    let mut counter = Counter::default();
+    module.visit(&mut counter);
+    counter.count
+}
+
+/// Whether a tensor of this name is a running mean or variance, which no gradient changes.
+pub(crate) fn is_running(name: &str) -> bool {
+    name.ends_with(".running_mean") || name.ends_with(".running_var")
 }
 
 /// A network's weights, in the network's order.

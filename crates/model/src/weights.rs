@@ -11,7 +11,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::description::{Config, Description, FORMAT, Training};
 use crate::parameters::{NamedTensor, ParameterError, parameters, with_parameters};
-use crate::{Architecture, Network};
+use crate::{Architecture, Network, Sizes};
 use kiln_data::Preprocess;
 
 /// The metadata entry that holds the description.
@@ -155,9 +155,9 @@ impl Weights {
             return Err(Fault::ClassCount { names, classes });
         }
         let Preprocess { channels, height, width, .. } = description.preprocess;
-        let (given, expected) = ([channels, height, width], architecture.input());
-        if given != expected {
-            return Err(Fault::Input { given, expected, architecture });
+        let given = [channels, height, width];
+        if !architecture.takes(given) {
+            return Err(Fault::Input { given, expected: architecture.input(), architecture });
         }
         Ok(Self { path: path.to_owned(), architecture, description, tensors: read_tensors(&file)? })
     }
@@ -178,7 +178,7 @@ impl Weights {
         let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
         let description = Description {
             architecture: architecture.name().to_owned(),
-            config: Config { classes: classes.len() },
+            config: Config { classes: classes.len(), transform_input: architecture.has_auxiliary() },
             classes,
             format: FORMAT,
             preprocess: architecture.preprocess(),
@@ -202,12 +202,19 @@ impl Weights {
         &self.path
     }
 
+    /// What the network is made for.
+    pub fn sizes(&self) -> Sizes {
+        let Description { config: Config { classes, transform_input }, preprocess, .. } = &self.description;
+        let (&classes, &transform_input) = (classes, transform_input);
+        Sizes { classes, channels: preprocess.channels, auxiliary: false, transform_input }
+    }
+
     /// The network with these weights on a device.
     ///
     /// # Errors
     /// If the tensors are not those of the architecture.
     pub fn network<B: Backend>(&self, device: &B::Device) -> Result<Network<B>, WeightsError> {
-        let network = self.architecture.init(self.description.config.classes, device);
+        let network = self.architecture.init(&self.sizes(), device);
         let failed = |error| WeightsError { path: self.path.clone(), fault: Fault::Parameters(error) };
         with_parameters(network, self.tensors.clone()).map_err(failed)
     }

@@ -41,8 +41,8 @@ fn formula(names: &[NamedTensor]) -> Vec<NamedTensor> {
 }
 
 fn network<B: Backend>(architecture: Architecture, device: &B::Device) -> Network<B> {
-    let names = parameters(&architecture.init::<Reference>(10, &Default::default()));
-    with_parameters(architecture.init::<B>(10, device), formula(&names)).unwrap()
+    let names = parameters(&architecture.init::<Reference>(&architecture.sizes(10), &Default::default()));
+    with_parameters(architecture.init::<B>(&architecture.sizes(10), device), formula(&names)).unwrap()
 }
 
 fn images<B: Backend>(device: &B::Device) -> Tensor<B, 4> {
@@ -67,7 +67,7 @@ impl Program for Compare {
     type Output = ();
 
     fn run<B: Backend>(self, device: B::Device) {
-        for architecture in Architecture::ALL {
+        for architecture in Architecture::LECTURE {
             let logits = network::<B>(architecture, &device).forward(images(&device)).into_data();
             let difference = relative_difference(&logits, &golden_f32(architecture.name()));
             println!("{} {architecture} logits: {difference:.1e}", B::name(&device));

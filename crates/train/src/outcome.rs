@@ -1,6 +1,5 @@
 //! How a run ended: the final test, `result.json` and the last line.
 
-use burn::module::Module;
 use burn_train::InferenceStep;
 use kiln_backend::{Backend, Target};
 use kiln_cli::{Failure, write_file};
@@ -83,7 +82,7 @@ pub(crate) fn finish<B: Backend>(
         images_per_second: progress.complete() as f64 / mean_rate,
         seed: config.seed,
         model: config.model.name().to_owned(),
-        parameters: last.num_params(),
+        parameters: last.network.parameter_count(),
         dataset: data.name.clone(),
         backend: target.backend().to_string(),
         device: target.adapter().to_string(),

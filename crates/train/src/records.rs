@@ -175,7 +175,7 @@ fn describe(config: &Config, data: &RunData) -> Description {
     Description {
         architecture: config.model.name().to_owned(),
         classes: data.classes.clone(),
-        config: NetworkConfig { classes: data.classes.len() },
+        config: NetworkConfig { classes: data.classes.len(), transform_input: false },
         format: FORMAT,
         preprocess: data.preprocess.clone(),
         training: Training {

@@ -129,7 +129,8 @@ impl Run {
     {
         let Self { config, data, target, run, log, checkpoint, stop } = self;
         let classes = data.classes.len();
-        let network = config.model.seeded::<B>(classes, config.seed, device);
+        let sizes = data.sizes(config.model);
+        let network = config.model.seeded::<B>(&sizes, config.seed, device);
         let mut task = Task { network, label_smoothing: config.label_smoothing };
         let optimizer = RunOptimizer::new(Rule::new(&config));
         let mut progress = Progress::new(config.epochs, subject(&config, &data));
@@ -158,7 +159,7 @@ impl Run {
         let console = Console::new(screen, &run.log(), log);
         let mut records = Records::open(run.clone(), console, &config, &data, &progress)?;
         run.set_latest()?;
-        records.console.line(&headline(&config, &data, &target, &run, task.num_params()))?;
+        records.console.line(&headline(&config, &data, &target, &run, task.network.parameter_count()))?;
 
         let plan = Plan {
             classes,

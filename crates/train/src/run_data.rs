@@ -6,6 +6,8 @@ use burn_dataset::Dataset;
 use kiln_cli::{Exit, Failure};
 use kiln_data::{ImageSet, Loader, LoaderConfig, Preprocess, Source, Splits};
 
+use kiln_model::{Architecture, Sizes};
+
 use crate::config::Config;
 
 /// The data of a run, split as its options say.
@@ -30,8 +32,8 @@ impl RunData {
     pub(crate) fn load(config: &Config) -> Result<Self, Failure> {
         let source = Source { data_dir: config.data_dir.clone(), offline: config.offline };
         let Splits { name, train, test, classes, preprocess } = Splits::load(&config.dataset, &source)?;
-        let expected = config.model.input();
-        if train.shape() != expected {
+        if !config.model.takes(train.shape()) {
+            let expected = config.model.input();
             let what =
                 format!("--model {}: takes images of {expected:?}, {name} has {:?}", config.model, train.shape());
             return Err(Failure::new(Exit::Usage, what));
@@ -45,6 +47,12 @@ impl RunData {
         let test = first(test, config.limit_test);
         let valid = valid.unwrap_or_else(|| test.clone());
         Ok(Self { name, train: first(train, config.limit_train), valid, test, classes, preprocess })
+    }
+
+    /// What a network is made for that learns from these images.
+    pub(crate) fn sizes(&self, model: Architecture) -> Sizes {
+        let [channels, ..] = self.train.shape();
+        Sizes { channels, auxiliary: model.has_auxiliary(), ..model.sizes(self.classes.len()) }
     }
 
     /// Batches of one of the sets, shuffled by a seed or in order.

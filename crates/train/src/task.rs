@@ -8,7 +8,7 @@ use burn_train::metric::{Adaptor, ItemLazy};
 use burn_train::{InferenceStep, TrainOutput, TrainStep};
 use kiln_backend::{Backend, cross_entropy};
 use kiln_data::Batch;
-use kiln_model::{Network, Tally};
+use kiln_model::{Logits, Network, Tally};
 
 /// A network with its loss: mean cross-entropy, smoothed if asked for.
 #[derive(Module, Debug)]
@@ -62,9 +62,12 @@ impl<B: AutodiffBackend + Backend> TrainStep for Task<B> {
 
     fn step(&self, batch: Batch<B>) -> TrainOutput<StepOutput> {
         let Batch { images, targets, labels, indices } = batch;
-        let logits = self.network.forward(images);
-        let grads = cross_entropy(logits.clone(), targets, self.label_smoothing).backward();
-        TrainOutput::new(self, grads, StepOutput::new(logits.inner(), labels, indices, self.label_smoothing))
+        let Logits { main, auxiliary } = self.network.logits(images);
+        let mut loss = cross_entropy(main.clone(), targets.clone(), self.label_smoothing);
+        for (logits, weight) in auxiliary {
+            loss = loss + cross_entropy(logits, targets.clone(), self.label_smoothing) * weight;
+        }
+        TrainOutput::new(self, loss.backward(), StepOutput::new(main.inner(), labels, indices, self.label_smoothing))
     }
 }
 

@@ -72,7 +72,7 @@ impl Losses {
         Task<B>: AutodiffModule<B>,
     {
         let config = Flags::parse_from(["train"]).config.resolved();
-        let network = Architecture::LectureCnn.init::<B>(10, device);
+        let network = Architecture::LectureCnn.init::<B>(&Architecture::LectureCnn.sizes(10), device);
         let weights = formula(parameters(&network));
         let network = with_parameters(network, weights).unwrap();
         let mut task = Task { network, label_smoothing: 0. };

@@ -13,7 +13,7 @@ use super::{assets, classify, folder};
 fn write(path: &Path, tensors: Architecture, change: impl FnOnce(&mut Description)) {
     let mut description = infer::built_in().unwrap().description().clone();
     change(&mut description);
-    let network = tensors.seeded::<Reference>(description.config.classes, 1, &Default::default());
+    let network = tensors.seeded::<Reference>(&tensors.sizes(description.config.classes), 1, &Default::default());
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, weights::to_bytes(&network, &description).unwrap()).unwrap();
 }
