@@ -91,11 +91,15 @@ pub(crate) fn kernel_conv(image: [usize; 4], weight: [usize; 4], options: &ConvO
     kernels::Conv2d { image, weight, stride, padding: padding.map(|padding| [padding; 2]), dilation, groups }
 }
 
-/// The block for operands of these shapes; `None` if its winners do not fit the kernels' form.
-fn kernel_block(x: &Shape, weight: &Shape, block: &ConvBlock) -> Option<kernels::ConvBlock> {
+/// The block for operands of these shapes.
+fn kernel_block(x: &Shape, weight: &Shape, block: &ConvBlock) -> kernels::ConvBlock {
     let conv = kernel_conv(x.dims(), weight.dims(), &block.conv);
-    let fits = block.max_pool.as_ref().is_none_or(Pool::fits_winners);
-    fits.then(|| kernels::ConvBlock { conv, max_pool: block.max_pool.clone(), relu: block.relu })
+    kernels::ConvBlock { conv, max_pool: block.max_pool.clone(), relu: block.relu }
+}
+
+/// Whether the winners of a block's pooling fit the kernels' form.
+fn fits_winners(block: &ConvBlock) -> bool {
+    block.max_pool.as_ref().is_none_or(Pool::fits_winners)
 }
 
 fn tensor<T: Dense, E: burn::tensor::Element>(values: Vec<E>, shape: impl Into<Shape>) -> T {
@@ -110,7 +114,10 @@ fn conv_block<T: Dense>(
     block: &ConvBlock,
     training: bool,
 ) -> Option<(T, Option<T>)> {
-    let kernel = kernel_block(&x.shape(), &weight.shape(), block)?;
+    if training && !fits_winners(block) {
+        return None;
+    }
+    let kernel = kernel_block(&x.shape(), &weight.shape(), block);
     let (x, weight) = (x.f32s()?, weight.f32s()?);
     let bias = optional(bias)?;
     if !training {
@@ -133,20 +140,27 @@ struct Saved<'a, T> {
 /// The gradients of a block; `None` leaves them to Burn.
 fn conv_block_backward<T: Dense>(saved: Saved<'_, T>, block: &ConvBlock, needs: Needs) -> Option<[Option<T>; 3]> {
     let Saved { x, weight, output, winners, grad } = saved;
-    let kernel = kernel_block(&x.shape(), &weight.shape(), block)?;
+    if !fits_winners(block) {
+        return None;
+    }
+    let kernel = kernel_block(&x.shape(), &weight.shape(), block);
     let winners = match winners {
         Some(winners) => winners.u8s()?,
         None => Cow::Borrowed(&[][..]),
     };
     let (x_values, weight_values, output, grad) = (x.f32s()?, weight.f32s()?, output.f32s()?, grad.f32s()?);
     let saved = kernels::Saved { x: &x_values, weight: &weight_values, output: &output, winners: &winners };
-    let gradients =
-        kernel.backward(saved, &grad, kernels::Needs { x: needs.x, weight: needs.weight, bias: needs.bias });
+    let gradients = kernel.backward(saved, &grad, needs);
     Some([
         gradients.x.map(|values| tensor(values, x.shape())),
         gradients.weight.map(|values| tensor(values, weight.shape())),
         gradients.bias.map(|values| tensor(values, [kernel.conv.weight[0]])),
     ])
+}
+
+fn max_pool2d_values<T: Dense>(x: &T, pool: &Pool) -> Option<T> {
+    let image = x.shape().dims();
+    Some(tensor(kernels::max_pool2d(pool, image, &x.f32s()?), pool.output(image)))
 }
 
 fn max_pool2d_training<T: Dense>(x: &T, pool: &Pool) -> Option<(T, T)> {
@@ -216,7 +230,7 @@ fn channel_affine<T: Dense>([x, scale, shift]: [&T; 3], residual: Option<&T>, re
 }
 
 fn conv_affine<T: Dense>([x, weight, scale, shift]: [&T; 4], residual: Option<&T>, block: &ConvBlock) -> Option<T> {
-    let kernel = kernel_block(&x.shape(), &weight.shape(), block)?;
+    let kernel = kernel_block(&x.shape(), &weight.shape(), block);
     let (x, weight, scale, shift) = (x.f32s()?, weight.f32s()?, scale.f32s()?, shift.f32s()?);
     let values = kernel.forward_affine(&x, &weight, [&scale, &shift], optional(residual)?.as_deref());
     Some(tensor(values, kernel.output()))
@@ -234,7 +248,7 @@ fn cross_entropy<T: Dense>(logits: &T, targets: &T, smoothing: f64) -> Option<(T
     let classes = logits.shape()[1];
     // A target that is no class is Burn's to judge.
     let targets = targets.indices().filter(|targets| targets.iter().all(|&target| target < classes))?;
-    let (loss, gradient) = kernels::cross_entropy(&logits.f32s()?, &targets, smoothing);
+    let (loss, gradient) = kernels::cross_entropy(&logits.f32s()?, classes, &targets, smoothing);
     Some((tensor(vec![loss], [1]), tensor(gradient, logits.shape())))
 }
 
@@ -274,6 +288,10 @@ macro_rules! with_kernels {
                     Some([x, weight, bias]) => ConvBlockGradients { x, weight, bias },
                     None => composed::conv_block_backward(saved, grad, block, needs),
                 }
+            }
+
+            fn max_pool2d_values(x: $tensor, pool: &Pool) -> $tensor {
+                max_pool2d_values(&x, pool).unwrap_or_else(|| composed::max_pool2d_values::<Self>(x, pool))
             }
 
             fn max_pool2d_training(x: $tensor, pool: &Pool) -> ($tensor, $tensor) {

@@ -3,7 +3,7 @@
 use burn::tensor::Shape;
 use burn::tensor::ops::{ConvOptions, FloatTensor, IntTensor};
 
-pub use kiln_kernels::Window as Pool;
+pub use kiln_kernels::{Needs, Window as Pool};
 
 pub(crate) mod composed;
 
@@ -45,17 +45,6 @@ pub struct SavedConvBlock<B: Backend> {
     pub weight: FloatTensor<B>,
     /// What the forward pass gave.
     pub trained: TrainedConvBlock<B>,
-}
-
-/// Which gradients are wanted. The images themselves need none, which saves the dearest part of the first layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Needs {
-    /// Gradient of the input.
-    pub x: bool,
-    /// Gradient of the weight.
-    pub weight: bool,
-    /// Gradient of the bias.
-    pub bias: bool,
 }
 
 /// The gradients of a block; each is present exactly if it was asked for.
@@ -161,6 +150,11 @@ pub trait Backend: burn::tensor::backend::Backend {
         needs: Needs,
     ) -> ConvBlockGradients<Self> {
         composed::conv_block_backward::<Self>(saved, grad, block, needs)
+    }
+
+    /// Max-pooling for its result alone (inference).
+    fn max_pool2d_values(x: FloatTensor<Self>, pool: &Pool) -> FloatTensor<Self> {
+        composed::max_pool2d_values::<Self>(x, pool)
     }
 
     /// Max-pooling that keeps where each maximum was found.

@@ -53,9 +53,12 @@ pub enum ShapeError {
         /// Padding on each side.
         padding: [usize; 2],
     },
-    /// A stride, dilation, kernel size or group count of zero.
-    #[error("stride, dilation, kernel size and groups must be at least 1")]
+    /// A stride, dilation, kernel size, group count or number of channels of zero.
+    #[error("stride, dilation, kernel size, groups and channels must be at least 1")]
     Zero,
+    /// A number that no image calls for.
+    #[error("stride, padding, dilation and kernel size must be at most {}", kiln_kernels::LARGEST)]
+    TooLarge,
 }
 
 /// Output shape `[N, out, H', W']` of a convolution.
@@ -71,9 +74,11 @@ pub fn conv2d_output(
     let channels = x[1];
     let [out, per_group, kh, kw] = weight;
     let ConvOptions { stride, padding, dilation, groups } = *options;
-    if stride.contains(&0) || dilation.contains(&0) || groups == 0 || kh == 0 || kw == 0 {
+    let zero = stride.contains(&0) || dilation.contains(&0) || weight.contains(&0) || channels == 0 || groups == 0;
+    if zero {
         return Err(ShapeError::Zero);
     }
+    check_sizes([stride, padding, dilation, [kh, kw]])?;
     if channels != per_group * groups {
         return Err(ShapeError::Channels { given: channels, expected: per_group * groups, weight, groups });
     }
@@ -97,11 +102,18 @@ pub fn pool2d_output(x: [usize; 4], pool: &Pool) -> Result<[usize; 4], ShapeErro
         return Err(ShapeError::Zero);
     }
     let (window, padding) = (pool.kernel, pool.padding);
+    check_sizes([pool.stride, padding, window, window])?;
     if (0..2).any(|side| 2 * padding[side] > window[side]) {
         return Err(ShapeError::Padding { window, padding });
     }
     check_window([x[2], x[3]], window, padding)?;
     Ok(pool.output(x))
+}
+
+/// Whether sums and products of sizes stay numbers.
+fn check_sizes(sizes: [[usize; 2]; 4]) -> Result<(), ShapeError> {
+    let fits = sizes.as_flattened().iter().all(|&size| size <= kiln_kernels::LARGEST);
+    if fits { Ok(()) } else { Err(ShapeError::TooLarge) }
 }
 
 /// Whether a window has a place on an image at all.
@@ -152,6 +164,14 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_said() {
+        let huge = ConvOptions::new([1, 1], [0, 0], [1 << 63, 1], 1);
+        assert_eq!(conv2d_output([1, 1, 5, 5], [1, 1, 3, 3], None, &huge), Err(ShapeError::TooLarge));
+        let wide = Pool { padding: [1 << 63, 0], ..Pool::square(2) };
+        assert_eq!(pool2d_output([1, 1, 5, 5], &wide), Err(ShapeError::TooLarge));
+        let plain = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
+        for (x, weight) in [([1, 0, 5, 5], [4, 0, 3, 3]), ([1, 3, 5, 5], [0, 3, 3, 3])] {
+            assert_eq!(conv2d_output(x, weight, None, &plain), Err(ShapeError::Zero));
+        }
         let plain = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
         let channels = conv2d_output([1, 4, 9, 9], [10, 5, 3, 3], None, &plain).unwrap_err();
         assert_eq!(

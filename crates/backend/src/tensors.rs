@@ -46,7 +46,7 @@ pub fn conv_block<B: Backend>(
 /// If the window is larger than the padded image.
 pub fn max_pool2d<B: Backend>(x: Tensor<B, 4>, pool: &Pool) -> Result<Tensor<B, 4>, ShapeError> {
     pool2d_output(x.dims(), pool)?;
-    let (y, _) = B::max_pool2d_training(x.into_primitive().tensor(), pool);
+    let y = B::max_pool2d_values(x.into_primitive().tensor(), pool);
     Ok(Tensor::from_primitive(TensorPrimitive::Float(y)))
 }
 
@@ -141,7 +141,13 @@ pub fn conv_affine<B: Backend>(
 
 /// Mean cross-entropy `[1]` of `logits` `[N, C]` against classes `[N]`, each below `C`; the share `smoothing` of each target
 /// is spread over all classes, as in PyTorch.
+///
+/// # Panics
+/// If there is not one target for each row, or the share is not within 0 to 1.
 pub fn cross_entropy<B: Backend>(logits: Tensor<B, 2>, targets: Tensor<B, 1, Int>, smoothing: f64) -> Tensor<B, 1> {
+    let ([rows, _], [count]) = (logits.dims(), targets.dims());
+    assert!(rows == count, "{count} targets for {rows} rows of logits");
+    assert!((0. ..=1.).contains(&smoothing), "a share of {smoothing}");
     let loss = B::cross_entropy(logits.into_primitive().tensor(), targets.into_primitive(), smoothing).loss;
     Tensor::from_primitive(TensorPrimitive::Float(loss))
 }

@@ -1,11 +1,21 @@
 //! How many CPU threads the operations may use.
 
-/// The thread pool could not be set up.
+use std::error::Error;
+
+/// Why there is no pool of threads as wanted.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use {threads} CPU threads: {reason}")]
-pub struct ThreadError {
-    threads: usize,
-    reason: String,
+pub enum ThreadError {
+    /// There is one already.
+    #[error("the CPU threads are running already")]
+    Running,
+    /// The system refuses.
+    #[error("cannot use {threads} CPU threads: {reason}")]
+    Refused {
+        /// How many were asked for.
+        threads: usize,
+        /// The system's words.
+        reason: String,
+    },
 }
 
 /// Gives the CPU backends `threads` threads, the caller's among them: its operations then start without waking another.
@@ -20,9 +30,10 @@ pub struct ThreadError {
 /// # Errors
 /// If the pool is already running, or the system refuses the threads.
 pub fn use_threads(threads: usize) -> Result<(), ThreadError> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .use_current_thread()
-        .build_global()
-        .map_err(|error| ThreadError { threads, reason: error.to_string() })
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread();
+    // Only the system's refusal has a cause.
+    pool.build_global().map_err(|error| match error.source() {
+        None => ThreadError::Running,
+        Some(_) => ThreadError::Refused { threads, reason: error.to_string() },
+    })
 }

@@ -2,6 +2,7 @@
 
 mod support;
 
+use burn::tensor::backend::Backend as _;
 use burn::tensor::{Distribution, Tensor, TensorData, activation::relu, module};
 use kiln_backend::{
     Backend, ConvBlock, ConvOptions, Pool, Program, Training, avg_pool2d, conv_block, cross_entropy, max_pool2d,
@@ -40,6 +41,7 @@ impl Program for Blocks {
 
 /// One block and its three gradients, against the same block made of Burn's operations.
 fn check_block<B: Backend>(block: ConvBlock, with_bias: bool, device: &B::Device) {
+    Training::<B>::seed(device, 1);
     let groups = block.conv.groups;
     let random = |shape: [usize; 4]| {
         Tensor::<Training<B>, 4>::random(shape, Distribution::Uniform(-1., 1.), device).require_grad()
@@ -79,6 +81,7 @@ impl Program for Pooling {
     type Output = ();
 
     fn run<B: Backend>(self, device: B::Device) {
+        Training::<B>::seed(&device, 1);
         let x = Tensor::<Training<B>, 4>::random([2, 3, 8, 9], Distribution::Default, &device).require_grad();
         let pool = Pool { kernel: [3, 2], stride: [2, 2], padding: [1, 0], ceil_mode: false };
         let Pool { kernel, stride, padding, ceil_mode } = pool;

@@ -2,6 +2,7 @@
 
 mod support;
 
+use burn::tensor::backend::Backend as _;
 use burn::tensor::{Distribution, Tensor, TensorData, activation::relu, module};
 use kiln_backend::{
     Backend, ConvBlock, ConvOptions, NormOptions, Program, Training, batch_norm, channel_affine, conv_affine,
@@ -43,6 +44,7 @@ impl Program for Norms {
     type Output = ();
 
     fn run<B: Backend>(self, device: B::Device) {
+        Training::<B>::seed(&device, 1);
         let random = |shape: [usize; 4]| {
             Tensor::<Training<B>, 4>::random(shape, Distribution::Uniform(-1., 1.), &device).require_grad()
         };

@@ -1,7 +1,7 @@
 //! The flags that choose where a program runs.
 
 use clap::Args;
-use kiln_backend::{BackendName, DeviceChoice, Target, use_threads};
+use kiln_backend::{BackendName, DeviceChoice, Target, ThreadError, use_threads};
 
 use crate::{Exit, Failure};
 
@@ -36,8 +36,11 @@ impl BackendArgs {
             }
             use_threads(threads)?;
         } else {
-            // A pool that is there already is as good.
-            let _ = use_threads(0);
+            match use_threads(0) {
+                // A pool that is there already is as good.
+                Ok(()) | Err(ThreadError::Running) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         let backend = self.backend.unwrap_or_else(BackendName::default_of_build);
         Ok(Target::find(backend, self.device)?)

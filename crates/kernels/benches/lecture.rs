@@ -10,7 +10,7 @@ mod timing;
 use std::hint::black_box;
 use std::time::Duration;
 
-use kiln_kernels::simd::{Level, mul_add, run};
+use kiln_kernels::simd::{Level, dispatch, mul_add};
 use kiln_kernels::{Conv2d, ConvBlock, Needs, Saved, Window};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -31,7 +31,7 @@ fn main() {
     inside_pool(threads, || {
         for level in Level::available().into_iter().rev() {
             level.force();
-            let peak = median(seconds, || (0..threads).into_par_iter().for_each(|_| run(Peak)));
+            let peak = median(seconds, || (0..threads).into_par_iter().for_each(|_| dispatch(Peak)));
             report("peak", peak, threads * Peak::OPERATIONS);
             block("conv1", Conv2d::new([BATCH, 1, 28, 28], [10, 1, 5, 5]), false, seconds);
             block("conv2", Conv2d::new([BATCH, 10, 12, 12], [20, 10, 5, 5]), true, seconds);

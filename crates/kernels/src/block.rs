@@ -192,8 +192,9 @@ impl ConvBlock {
 
     fn assert_operands(&self, x: &[f32], weight: &[f32]) {
         let Conv2d { image, weight: shape, groups, .. } = self.conv;
-        // Work is cut by images: one without pixels, whose results are all bias, would never be written.
+        // Work is cut by images and outputs: where there are none of either, results would never be written.
         assert!(image[1..].iter().all(|&size| size > 0), "images without pixels: {image:?}");
+        assert!(shape.iter().all(|&size| size > 0), "a weight without numbers: {shape:?}");
         assert_eq!(x.len(), image.iter().product::<usize>(), "the images have another shape than {image:?}");
         assert_eq!(weight.len(), shape.iter().product::<usize>(), "the weight has another shape than {shape:?}");
         assert!(groups > 0 && image[1] == shape[1] * groups && shape[0].is_multiple_of(groups), "{:?}", self.conv);

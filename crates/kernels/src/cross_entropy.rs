@@ -1,15 +1,14 @@
 //! Softmax and cross-entropy in one pass over the logits.
 
-/// Mean cross-entropy of `logits` `[N, C]` against classes `targets` `[N]`, and its gradient `[N, C]`; the share
+/// Mean cross-entropy of `logits` `[N, classes]` against classes `targets` `[N]`, and its gradient `[N, classes]`; the share
 /// `smoothing` of each target is spread over all classes, as in PyTorch.
 ///
 /// Sums run in f64. Without rows the mean is NaN.
 ///
 /// # Panics
 /// If a target is not a class, or the lengths do not fit.
-pub fn cross_entropy(logits: &[f32], targets: &[usize], smoothing: f64) -> (f32, Vec<f32>) {
+pub fn cross_entropy(logits: &[f32], classes: usize, targets: &[usize], smoothing: f64) -> (f32, Vec<f32>) {
     let rows = targets.len();
-    let classes = logits.len().checked_div(rows).unwrap_or(0);
     assert_eq!(logits.len(), rows * classes, "{rows} targets for {} logits", logits.len());
     let spread = smoothing / classes as f64;
     let share = 1. / rows as f64;

@@ -5,7 +5,8 @@
 //!     sums[p][o] += x[pixel p under tap, channel] * weight[k, o]        k runs over (channel, tap)
 //! ```
 //!
-//! Nothing is prepared but the order of the weight: an image is done in microseconds, and only pays for its own work.
+//! Nothing is prepared but the order of the weight, and padding where there is some: an image is done in microseconds. This
+//! is for inference; where nobody waits for a single image, [`crate::product`] is as good.
 #![allow(unsafe_code)] // Numbers are read at computed places.
 
 use std::mem::MaybeUninit;
@@ -27,7 +28,7 @@ const LARGEST_WEIGHT: usize = 1 << 14;
 /// Multiply-adds below which waking other threads takes longer than doing the work.
 const SMALL: usize = 1 << 20;
 
-/// Whether a block is worth running without any preparation.
+/// Whether a block is worth running with so little preparation: few images, a small weight, little work.
 pub(crate) fn suits(block: &ConvBlock) -> bool {
     let Conv2d { image: [n, ..], weight: [out, channels, kh, kw], groups, .. } = block.conv;
     let weight = channels * kh * kw * out;
@@ -48,7 +49,7 @@ pub(crate) fn forward(
     let plan = Plan::new(block, weight, bias);
     let parts = x.chunks_exact(channels * height * width).zip(out.chunks_exact_mut(out.len() / n));
     let run = |(x, out): (&[f32], &mut [MaybeUninit<f32>])| dispatch(Image { plan: &plan, x, out });
-    if outputs * plan.grid.taps.len() * plan.grid.groups.len() * PIXELS < SMALL {
+    if n * outputs * plan.grid.taps.len() * plan.grid.groups.len() * PIXELS < SMALL {
         parts.for_each(run);
     } else {
         for_each(parts, run);

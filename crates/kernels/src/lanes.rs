@@ -20,14 +20,19 @@ use crate::block::ConvBlock;
 use crate::grid::{Grid, PIXELS};
 use crate::scratch::Scratch;
 use crate::shape::Conv2d;
-use crate::simd::{Level, dispatch, mul_add, store};
+use crate::simd::{Level, mul_add, store};
 use crate::transpose::{gather_lanes, scatter_lanes, scatter_places};
+
+/// Numbers of an image with its results and their places: those of all lanes are in memory together, on each thread.
+const LARGEST: usize = 1 << 16;
 
 /// Whether a block is worth running one image a lane.
 pub(crate) fn suits(block: &ConvBlock) -> bool {
-    let Conv2d { image: [n, channels, ..], weight: [out, ..], groups, .. } = block.conv;
+    let Conv2d { image: [n, channels, height, width], weight: [out, ..], groups, .. } = block.conv;
+    let [_, _, rows, columns] = block.output();
+    let small = channels * height * width + 2 * out * rows * columns <= LARGEST;
     // More outputs fill vectors of their own.
-    groups == 1 && Grid::suits(block) && n >= 8 && channels <= 16 && (1..=32).contains(&out)
+    groups == 1 && Grid::suits(block) && small && n >= 8 && channels <= 16 && (1..=32).contains(&out)
 }
 
 /// Runs the block on all images; `winners` is empty or takes one place for each result.
@@ -44,11 +49,11 @@ pub(crate) fn forward(
     let images = x.par_chunks(plan.image * level.lanes());
     let outputs = out.par_chunks_mut(plan.result * level.lanes());
     if winners.is_empty() {
-        images.zip(outputs).for_each(|(x, out)| dispatch(Part { plan: &plan, x, out, winners: &mut [] }));
+        images.zip(outputs).for_each(|(x, out)| level.dispatch(Part { plan: &plan, x, out, winners: &mut [] }));
     } else {
         let winners = winners.par_chunks_mut(plan.result * level.lanes());
         let parts = images.zip(outputs).zip(winners);
-        parts.for_each(|((x, out), winners)| dispatch(Part { plan: &plan, x, out, winners }));
+        parts.for_each(|((x, out), winners)| level.dispatch(Part { plan: &plan, x, out, winners }));
     }
 }
 

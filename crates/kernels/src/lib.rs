@@ -1,4 +1,4 @@
-//! Convolution and pooling on the CPU: plain functions over dense `f32` slices `[N, C, H, W]`.
+//! Convolution, normalisation and pooling on the CPU: plain functions over dense `f32` slices `[N, C, H, W]`.
 //!
 //! [`ConvBlock`] is the heart: convolution, bias, max-pooling and ReLU in one operation, forward and backward. What runs
 //! inside is chosen by shape; the crate's README tells how each way works.
@@ -26,4 +26,4 @@ pub use block::{ConvBlock, Gradients, Needs, Saved};
 pub use cross_entropy::cross_entropy;
 pub use norm::{BatchNorm, BatchNormGradients, batch_norm, batch_norm_backward, channel_affine};
 pub use pool::{avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward, max_pool2d_training};
-pub use shape::{Conv2d, Window};
+pub use shape::{Conv2d, LARGEST, Window};

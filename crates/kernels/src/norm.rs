@@ -53,8 +53,11 @@ pub fn batch_norm(
 ) -> BatchNorm {
     let planes = Planes::of(shape, x);
     let count = (shape[0] * planes.len) as f64;
-    // Distances from any value near the mean lose no digits to it.
-    let near: Vec<f32> = (0..planes.channels).map(|c| x.get(c * planes.len).copied().unwrap_or(0.)).collect();
+    // Squares of distances from about the mean, that of the first image, lose no digits.
+    let one = Planes { images: planes.images.min(1), ..planes };
+    let first = &x[..one.images * one.channels * one.len];
+    let near = one.sum(first, first, |_| 0., |x, _, _| [x, 0.]);
+    let near: Vec<f32> = near.iter().map(|&[sum, _]| (sum / one.len.max(1) as f64) as f32).collect();
     let sums = planes.sum(x, x, |channel| near[channel], |x, _, near| [x - near, (x - near) * (x - near)]);
     let moments = sums.iter().zip(&near).map(|(&[sum, squares], &near)| {
         let mean = sum / count;
@@ -87,22 +90,24 @@ pub fn batch_norm_backward(
     grad: &[f32],
 ) -> BatchNormGradients {
     let planes = Planes::of(shape, x);
+    assert!(!relu || output.len() == x.len(), "the results of the forward pass");
     let rectified = relu.then(|| crate::pool::relu_backward(output, grad));
     let grad = rectified.as_deref().unwrap_or(grad);
     let count = (shape[0] * planes.len) as f64;
     let sums = planes.sum(grad, x, |channel| mean[channel], |grad, x, mean| [grad, grad * (x - mean)]);
-    // dx = a * grad + b * x + c, channel by channel.
+    // dx = a * grad + b * (x - mean) + c, channel by channel.
     let mut coefficients = Vec::with_capacity(planes.channels);
     let (mut weight_gradient, mut bias_gradient) = (Vec::new(), Vec::new());
     for (channel, &[sum, products]) in sums.iter().enumerate() {
         let inverse = 1. / (f64::from(variance[channel]) + epsilon).sqrt();
-        let (a, mean) = (f64::from(weight[channel]) * inverse, f64::from(mean[channel]));
+        let a = f64::from(weight[channel]) * inverse;
         let b = -a * inverse * inverse * products / count;
-        coefficients.push([a as f32, b as f32, (-a * sum / count - b * mean) as f32]);
+        coefficients.push([a as f32, b as f32, (-a * sum / count) as f32, mean[channel]]);
         weight_gradient.push((products * inverse) as f32);
         bias_gradient.push(sum as f32);
     }
-    let x = planes.map(grad, x, |channel| coefficients[channel], |grad, x, [a, b, c]| a * grad + (b * x + c));
+    let value = |grad: f32, x: f32, [a, b, c, mean]: [f32; 4]| a * grad + (b * (x - mean) + c);
+    let x = planes.map(grad, x, |channel| coefficients[channel], value);
     BatchNormGradients { x, weight: weight_gradient, bias: bias_gradient, rectified }
 }
 
@@ -126,6 +131,7 @@ fn clipped(value: f32) -> f32 {
 }
 
 /// Images as planes, one a channel.
+#[derive(Clone, Copy)]
 struct Planes {
     images: usize,
     channels: usize,

@@ -1,5 +1,9 @@
 //! Sizes of convolutions and pooling windows. All tensors are dense, row by row: `[N, C, H, W]`.
 
+/// The largest stride, padding, dilation and kernel: far more than any image needs, and little enough for sums and
+/// products of them to stay numbers.
+pub const LARGEST: usize = 1 << 16;
+
 /// A 2-D convolution of known sizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conv2d {
@@ -26,8 +30,10 @@ impl Conv2d {
     /// Shape of the result `[N, O, H', W']`.
     ///
     /// # Panics
-    /// If the kernel is larger than the padded image, or a stride is 0.
+    /// If the kernel is larger than the padded image, a stride is 0, or a size is larger than [`LARGEST`].
     pub fn output(&self) -> [usize; 4] {
+        let sizes = [self.stride, self.padding[0], self.padding[1], self.dilation, [self.weight[2], self.weight[3]]];
+        assert!(sizes.as_flattened().iter().all(|&size| size <= LARGEST), "sizes beyond {LARGEST}: {self:?}");
         let side = |axis: usize| {
             let padded = self.image[axis + 2] + self.padding[axis][0] + self.padding[axis][1];
             let reach = self.dilation[axis] * (self.weight[axis + 2] - 1) + 1;
@@ -61,8 +67,12 @@ impl Window {
     /// Shape of what the windows make of images `[N, C, H, W]`: `[N, C, H', W']`.
     ///
     /// # Panics
-    /// If the window is larger than the padded image, or a stride is 0.
+    /// If the window is larger than the padded image, its padding more than half of it, a stride 0, or a size larger than
+    /// [`LARGEST`].
     pub fn output(&self, image: [usize; 4]) -> [usize; 4] {
+        let sizes = [self.stride, self.padding, self.kernel];
+        assert!(sizes.as_flattened().iter().all(|&size| size <= LARGEST), "sizes beyond {LARGEST}: {self:?}");
+        assert!((0..2).all(|axis| 2 * self.padding[axis] <= self.kernel[axis]), "too much padding: {self:?}");
         let side = |axis: usize| {
             let (size, padding, stride) = (image[axis + 2], self.padding[axis], self.stride[axis]);
             let padded = size + 2 * padding;

@@ -10,7 +10,7 @@ use pulp::{Scalar128b, Simd, WithSimd};
 pub enum Level {
     /// What any processor of the target has; 4 lanes of f32 on x86-64, compiled by LLVM from plain arrays.
     Portable,
-    /// AVX2 and FMA: 8 lanes. On other architectures, what pulp finds there (NEON, for instance).
+    /// AVX2 and FMA: 8 lanes. On AArch64 NEON, and in WebAssembly its SIMD, as pulp has them.
     Native,
     /// AVX-512: 16 lanes.
     Avx512,
@@ -28,7 +28,7 @@ impl Level {
             levels.extend(pulp::x86::V3::is_available().then_some(Self::Native));
             levels.extend(pulp::x86::V4::is_available().then_some(Self::Avx512));
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(any(target_arch = "aarch64", all(target_arch = "wasm32", target_feature = "simd128")))]
         levels.push(Self::Native);
         levels
     }
@@ -59,7 +59,12 @@ impl Level {
     /// The level in use.
     pub fn current() -> Self {
         match LEVEL.load(Ordering::Relaxed) {
-            0 => Self::available().last().copied().unwrap_or(Self::Portable).make_current(),
+            0 => {
+                let best = Self::available().last().copied().unwrap_or(Self::Portable);
+                // Unless another thread has forced one in the meantime.
+                let first = LEVEL.compare_exchange(0, best as u8 + 1, Ordering::Relaxed, Ordering::Relaxed);
+                if first.is_ok() { best } else { Self::current() }
+            }
             1 => Self::Portable,
             2 => Self::Native,
             _ => Self::Avx512,
@@ -72,12 +77,21 @@ impl Level {
     /// If the processor does not have it.
     pub fn force(self) {
         assert!(Self::available().contains(&self), "this processor has no {self:?}");
-        self.make_current();
+        LEVEL.store(self as u8 + 1, Ordering::Relaxed);
     }
 
-    fn make_current(self) -> Self {
-        LEVEL.store(self as u8 + 1, Ordering::Relaxed);
-        self
+    /// Runs a kernel with this level, which the processor has; see [`dispatch`].
+    #[inline]
+    pub(crate) fn dispatch<Kernel: WithSimd>(self, kernel: Kernel) -> Kernel::Output {
+        match self {
+            Self::Portable => Simd::vectorize(Scalar128b, kernel),
+            #[cfg(target_arch = "x86_64")]
+            Self::Native => Simd::vectorize(pulp::x86::V3::try_new().expect("forced or detected before"), kernel),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => Simd::vectorize(pulp::x86::V4::try_new().expect("forced or detected before"), kernel),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => pulp::Arch::new().dispatch(kernel),
+        }
     }
 }
 
@@ -106,31 +120,10 @@ pub(crate) fn store<S: Simd>(_: S, memory: &mut [f32], vector: S::f32s) {
     S::as_mut_simd_f32s(&mut memory[..S::F32_LANES]).0[0] = vector;
 }
 
-/// Runs a kernel of the caller's with the level in use, as the kernels of this crate run.
-pub fn run<Kernel: WithSimd>(kernel: Kernel) -> Kernel::Output {
-    dispatch(kernel)
-}
-
 /// Runs a kernel with the level in use. All that it calls must be `#[inline(always)]`, down to the last intrinsic.
 #[inline]
-pub(crate) fn dispatch<Kernel: WithSimd>(kernel: Kernel) -> Kernel::Output {
+pub fn dispatch<Kernel: WithSimd>(kernel: Kernel) -> Kernel::Output {
     Level::current().dispatch(kernel)
-}
-
-impl Level {
-    /// Runs a kernel with this level, which the processor has; see [`dispatch`].
-    #[inline]
-    pub(crate) fn dispatch<Kernel: WithSimd>(self, kernel: Kernel) -> Kernel::Output {
-        match self {
-            Self::Portable => Simd::vectorize(Scalar128b, kernel),
-            #[cfg(target_arch = "x86_64")]
-            Self::Native => Simd::vectorize(pulp::x86::V3::try_new().expect("forced or detected before"), kernel),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => Simd::vectorize(pulp::x86::V4::try_new().expect("forced or detected before"), kernel),
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => pulp::Arch::new().dispatch(kernel),
-        }
-    }
 }
 
 /// Sums in a row for so many outputs: full vectors, as few rows as possible, and then as few vectors.

@@ -9,6 +9,8 @@
 //! for each output channel o:  weight gradient[o] in registers;  for each entry:  += gradient * window of the image
 //! for each place:             window's gradient in registers;   for each entry:  += gradient * weight[o]
 //! ```
+//!
+//! The vectors of a window reach over its right edge with weights of zero: an infinite gradient makes pixels there NaN, too.
 #![allow(unsafe_code)] // Vectors are read and written at computed places of packed memory.
 
 use std::mem::MaybeUninit;
@@ -32,6 +34,9 @@ const CACHE: usize = 6 << 10;
 /// Numbers of the largest padded image that stays in the cache while every output channel passes over it.
 const LARGEST_IMAGE: usize = 1 << 16;
 
+/// Numbers of all pieces' sums.
+const LARGEST_SUMS: usize = 1 << 22;
+
 /// Whether the gradients of a block are worth computing entry by entry.
 pub(crate) fn suits(block: &ConvBlock) -> bool {
     let Conv2d { dilation, groups, weight: [_, channels, kh, kw], .. } = block.conv;
@@ -41,7 +46,9 @@ pub(crate) fn suits(block: &ConvBlock) -> bool {
         let [places, step] = [pool.kernel, pool.stride].map(|[down, right]| down * right);
         step >= 4 && places <= 16
     });
-    small && sparse && groups == 1 && dilation[1] == 1
+    // Each piece has sums of its own.
+    let sums = block.conv.image[0].div_ceil(IMAGES) * block.conv.weight[0] * window <= LARGEST_SUMS;
+    small && sums && sparse && groups == 1 && dilation[1] == 1
 }
 
 /// The gradients of a block from the gradient of its results.
@@ -53,7 +60,6 @@ pub(crate) fn backward(block: &ConvBlock, saved: Saved<'_>, grad: &[f32], needs:
     let run = |(piece, partial): (usize, &mut [f32]), x: &mut [MaybeUninit<f32>]| {
         plan.level.dispatch(Piece { plan: &plan, first: piece * IMAGES, partial, x });
     };
-    // Never empty chunks: a piece without weight and bias gradients has one number too.
     let parts = partial.par_chunks_mut(plan.partial).enumerate();
     let x = if needs.x {
         // SAFETY: each piece writes the gradients of all its images.

@@ -213,6 +213,7 @@ fn edges() {
         ("one column", new([2, 2, 70, 1], [3, 2, 7, 1])),
         ("stem of a residual network", residual_stem),
         ("shortcut of a residual network", shortcut),
+        ("a panel of 64 outputs", Conv2d { padding: [[1; 2]; 2], ..new([3, 8, 20, 21], [64, 8, 3, 3]) }),
         ("empty batch", new([0, 3, 6, 7], [4, 3, 3, 3])),
     ];
     for (name, conv) in convolutions {

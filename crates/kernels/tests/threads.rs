@@ -3,8 +3,8 @@
 mod reference;
 
 use kiln_kernels::{
-    Conv2d, ConvBlock, Needs, Saved, Window, avg_pool2d, avg_pool2d_backward, cross_entropy, max_pool2d,
-    max_pool2d_backward, max_pool2d_training,
+    Conv2d, ConvBlock, Needs, Saved, Window, avg_pool2d, avg_pool2d_backward, batch_norm, batch_norm_backward,
+    channel_affine, cross_entropy, max_pool2d, max_pool2d_backward, max_pool2d_training,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use reference::check::at_all_levels;
@@ -79,6 +79,8 @@ fn blocks() {
         (same([3, 256, 5, 5], [130, 256, 3, 3]), None, false),
         (new([33, 300, 1, 1], [70, 300, 1, 1]), None, true),
         (same([1, 3, 40, 41], [17, 3, 3, 3]), two(), true),
+        (same([3, 8, 20, 21], [64, 8, 3, 3]), two(), true),
+        (same([3, 8, 20, 21], [64, 8, 3, 3]), None, false),
         (new([1, 1, 64, 64], [1, 1, 5, 5]), None, false),
         (strided, Some(overlapping), true),
         (dilated, None, true),
@@ -117,13 +119,37 @@ fn pools() {
 }
 
 #[test]
+fn normalisations() {
+    for shape in [[64, 17, 9, 9], [2, 40, 33, 31], [300, 5, 1, 1]] {
+        let mut random = Random(1);
+        let (x, residual, grad) = (random.real(size(shape)), random.real(size(shape)), random.real(size(shape)));
+        let (weight, bias) = (random.real(shape[1]), random.real(shape[1]));
+        check(&format!("normalisation of {shape:?}"), || {
+            let norm = batch_norm(shape, &x, [&weight, &bias], 1e-5, Some(&residual), true);
+            let statistics: [&[f32]; 2] = [&norm.mean, &norm.variance];
+            let gradients = batch_norm_backward(shape, &x, &weight, statistics, 1e-5, &norm.output, true, &grad);
+            let affine = channel_affine(shape, &x, [&weight, &bias], Some(&residual), true);
+            vec![
+                ("output", bits(&norm.output)),
+                ("mean", bits(&norm.mean)),
+                ("variance", bits(&norm.variance)),
+                ("gradient of x", bits(&gradients.x)),
+                ("gradient of the weight", bits(&gradients.weight)),
+                ("gradient of the bias", bits(&gradients.bias)),
+                ("affine", bits(&affine)),
+            ]
+        });
+    }
+}
+
+#[test]
 fn losses() {
     for (rows, classes) in [(1, 10), (64, 10), (1000, 10), (37, 1000)] {
         let mut random = Random(1);
         let logits = random.real(rows * classes);
         let targets: Vec<usize> = (0..rows).map(|_| random.between(0..=classes - 1)).collect();
         check(&format!("{rows} rows of {classes} logits"), || {
-            let (loss, gradient) = cross_entropy(&logits, &targets, 0.1);
+            let (loss, gradient) = cross_entropy(&logits, classes, &targets, 0.1);
             vec![("loss", bits(&[loss])), ("gradient", bits(&gradient))]
         });
     }

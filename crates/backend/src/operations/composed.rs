@@ -18,7 +18,7 @@ pub(crate) fn conv_block<B: Backend>(
 ) -> FloatTensor<B> {
     let mut y = B::conv2d(x, weight, bias, block.conv.clone());
     if let Some(pool) = &block.max_pool {
-        y = B::max_pool2d(y, pool.kernel, pool.stride, pool.padding, [1, 1], pool.ceil_mode);
+        y = max_pool2d_values::<B>(y, pool);
     }
     if block.relu { B::relu(y) } else { y }
 }
@@ -56,6 +56,10 @@ pub(crate) fn conv_block_backward<B: Backend>(
         weight: needs.weight.then(|| B::conv2d_weight_backward(x, weight, grad.clone(), options())),
         bias: needs.bias.then(|| sum_over_channels::<B>(grad)),
     }
+}
+
+pub(crate) fn max_pool2d_values<B: Backend>(x: FloatTensor<B>, pool: &Pool) -> FloatTensor<B> {
+    B::max_pool2d(x, pool.kernel, pool.stride, pool.padding, [1, 1], pool.ceil_mode)
 }
 
 pub(crate) fn max_pool2d_training<B: Backend>(x: FloatTensor<B>, pool: &Pool) -> (FloatTensor<B>, IntTensor<B>) {

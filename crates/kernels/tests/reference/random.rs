@@ -66,6 +66,10 @@ impl Random {
 
     /// A window that fits into the image.
     pub fn window(&mut self, image: [usize; 4]) -> Window {
+        // The one that has kernels of its own.
+        if image[2].min(image[3]) >= 2 && self.pick(&[false, true]) {
+            return Window::square(2);
+        }
         let kernel = [self.between(1..=image[2].min(4)), self.between(1..=image[3].min(4))];
         let side_by_side = self.pick(&[false, true]);
         let stride = kernel.map(|kernel| if side_by_side { kernel } else { self.between(1..=5) });
