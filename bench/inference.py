@@ -1,14 +1,17 @@
-"""The lecture's network on MNIST's 10,000 test images, which are f32 arrays before the clock starts."""
+"""The lecture's network on MNIST's 10,000 test images, which are f32 arrays before the clock starts.
 
-from contest import BENCH, PYTHON, build, median, print_table, run, save, take_turns
+The peers are called from Python, which costs some microseconds a call: `bench/peers/inference.py` measures how many.
+"""
+
+from contest import BENCH, PYTHON, build, kiln_environment, median, print_table, run, save, take_turns
 
 BATCHES = [1, 64, 1000]
 PEERS = {"PyTorch": "pytorch", "ONNX Runtime": "onnxruntime"}
 
 
-def measure(*command):
+def measure(*command, environment=None):
     """`{batch: seconds}`, how many images were classified right, and the peak memory."""
-    process = run(*command, *BATCHES)
+    process = run(*command, *BATCHES, environment=environment)
     lines = [line.split(",") for line in process.output.splitlines()]
     seconds = {int(batch): float(seconds) for batch, seconds, _ in lines}
     (correct,) = {int(correct) for _, _, correct in lines}
@@ -21,7 +24,9 @@ def main(options):
     for threads in options.threads:
         for backend in ["ndarray", "flex"]:
             name = f"Kiln, {backend}, {threads} T"
-            contestants[name] = lambda backend=backend, threads=threads: measure(program, backend, threads)
+            contestants[name] = lambda backend=backend, threads=threads: measure(
+                program, backend, threads, environment=kiln_environment(threads)
+            )
         for name, peer in PEERS.items():
             script = [PYTHON, BENCH / "peers/inference.py", peer, threads]
             contestants[f"{name}, {threads} T"] = lambda script=script: measure(*script)

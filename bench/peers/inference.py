@@ -52,11 +52,12 @@ def onnx_model(weights):
     pool = {"kernel_shape": [2, 2], "strides": [2, 2]}
     nodes = [
         helper.make_node("Conv", ["images", "conv1.weight", "conv1.bias"], ["a"]),
-        helper.make_node("MaxPool", ["a"], ["b"], **pool),
-        helper.make_node("Relu", ["b"], ["c"]),
+        # ReLU and the maximum may change places, and ONNX Runtime fuses ReLU with what is before it.
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("MaxPool", ["b"], ["c"], **pool),
         helper.make_node("Conv", ["c", "conv2.weight", "conv2.bias"], ["d"]),
-        helper.make_node("MaxPool", ["d"], ["e"], **pool),
-        helper.make_node("Relu", ["e"], ["f"]),
+        helper.make_node("Relu", ["d"], ["e"]),
+        helper.make_node("MaxPool", ["e"], ["f"], **pool),
         helper.make_node("Flatten", ["f"], ["g"]),
         helper.make_node("Gemm", ["g", "fc.weight", "fc.bias"], ["logits"], transB=1),
     ]

@@ -12,14 +12,12 @@ Seconds are wall time; images/s counts the training part of an epoch alone.
 import argparse
 import json
 import time
+from importlib import metadata
 from pathlib import Path
 
 import torch
-import torchvision
-from PIL import Image
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
+from torch.utils.data import DataLoader
 
 from idx import MEAN, STD, read_idx
 from lecture_cnn import LectureCnn
@@ -44,26 +42,14 @@ class MemoryLoader:
         return ((self.images[rows], self.labels[rows]) for rows in torch.randperm(count).split(BATCH))
 
 
-class IdxDataset(Dataset):
-    """What torchvision.datasets.MNIST gives, without its download: a PIL image through the transform, and a label."""
-
-    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
-
-    def __init__(self, images, labels):
-        self.images, self.labels = images, labels
-
-    def __len__(self):
-        return len(self.labels)
-
-    def __getitem__(self, index):
-        return self.transform(Image.fromarray(self.images[index])), int(self.labels[index])
-
-
 def loaders(kind, data_dir):
     """The shuffled training loader and the test loader, in file order."""
     train, test = read_idx(data_dir, "train"), read_idx(data_dir, "t10k")
     if kind == "memory":
         return MemoryLoader(*train, shuffle=True), MemoryLoader(*test, shuffle=False)
+    # torchvision is not loaded where nobody needs it.
+    from idx_dataset import IdxDataset
+
     return (
         DataLoader(IdxDataset(*train), batch_size=BATCH, shuffle=True),
         DataLoader(IdxDataset(*test), batch_size=BATCH, shuffle=False),
@@ -144,7 +130,7 @@ def main():
         report = {
             "peer": "pytorch",
             "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
+            "torchvision": metadata.version("torchvision"),
             "seed": options.seed,
             "threads": torch.get_num_threads(),
             "loader": options.loader,

@@ -29,9 +29,11 @@ def main():
     picture = ImageOps.invert(Image.open(image).convert("L")).resize((28, 28), Image.Resampling.BILINEAR)
     pixels = ((np.asarray(picture, np.float32) / 255 - 0.1307) / 0.3081)[None, None]
     if peer == "onnxruntime":
-        from onnxruntime import InferenceSession
+        from onnxruntime import InferenceSession, SessionOptions
 
-        (logits,) = InferenceSession(model).run(None, {"images": pixels})
+        options = SessionOptions()
+        options.intra_op_num_threads = 1
+        (logits,) = InferenceSession(model, options).run(None, {"images": pixels})
     else:
         import torch
         from lecture_cnn import LectureCnn
