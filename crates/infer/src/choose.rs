@@ -31,8 +31,10 @@ pub struct Choice {
     pub output: PathBuf,
     /// The network of a file that does not name it itself.
     pub arch: Option<Architecture>,
-    /// A file with that network's class names, one a line; `None` are the ten digits.
+    /// A file with that network's class names, one a line; `None` are the ten digits or ImageNet's classes.
     pub classes: Option<PathBuf>,
+    /// Whether GoogLeNet and Inception get images within ±1, as torchvision's weights want them.
+    pub transform_input: bool,
 }
 
 /// Reads the chosen weights; where it was not the user who named them, with a line that does.
@@ -46,7 +48,7 @@ pub fn choose(choice: &Choice) -> Result<(Weights, Option<String>), Failure> {
         return match (choice.arch, path) {
             (None, Some(path)) => Ok((Weights::read(&path)?, None)),
             (None, None) => Ok((built_in()?, None)),
-            (Some(arch), Some(path)) => Ok((foreign(&path, arch, choice.classes.as_deref())?, None)),
+            (Some(arch), Some(path)) => Ok((foreign(&path, arch, choice)?, None)),
             (Some(_), None) => Err(needless(WeightsError { path: BUILT_IN.into(), fault: Fault::Kiln })),
         };
     }
@@ -83,12 +85,9 @@ fn find(model: &Path, runs: &Runs, output: &Path) -> Result<Option<PathBuf>, Fai
 }
 
 /// A file that was not written by Kiln.
-fn foreign(path: &Path, arch: Architecture, classes: Option<&Path>) -> Result<Weights, Failure> {
-    let names = match classes {
-        Some(file) => class_names(file)?,
-        None => (0..10).map(|digit| digit.to_string()).collect(),
-    };
-    Weights::read_foreign(path, arch, names).map_err(needless)
+fn foreign(path: &Path, arch: Architecture, choice: &Choice) -> Result<Weights, Failure> {
+    let names = choice.classes.as_deref().map(class_names).transpose()?;
+    Weights::read_foreign(path, arch, names, choice.transform_input).map_err(needless)
 }
 
 /// `--arch` for a file that names its network is a mistake in the command, not in the file.

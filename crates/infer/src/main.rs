@@ -28,16 +28,19 @@ struct PredictFlags {
     /// line; @- reads it from standard input), or - (one image on standard input)
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<OsString>,
-    /// Weights: a file, a run's folder, a run's name under --output, or `built-in` [default: the newest run's, else
+    /// Weights: a file (.safetensors, .pth, .pt), a run's folder, a run's name under --output, or `built-in` [default: the newest run's, else
     /// built-in]
     #[arg(short, long, visible_alias = "weights", value_name = "FILE|RUN")]
     model: Option<PathBuf>,
     /// The network of weights that were not written by Kiln and do not name it
     #[arg(long, requires = "model", value_name = "NAME")]
     arch: Option<Architecture>,
-    /// A file with that network's class names, one a line [default: the ten digits]
+    /// A file with that network's class names, one a line [default: the ten digits, or ImageNet's 1,000 classes]
     #[arg(long, requires = "arch", value_name = "FILE")]
     classes: Option<PathBuf>,
+    /// Give GoogLeNet and Inception images as they are normalised, not brought within ±1 as torchvision's weights want it
+    #[arg(long, requires = "arch")]
+    no_transform_input: bool,
     /// How many classes to name, best first
     #[arg(long, default_value_t = 3, value_parser = at_least_one, value_name = "N")]
     topk: usize,
@@ -108,8 +111,20 @@ fn classify(flags: PredictFlags) -> Result<ExitCode, Failure> {
     if flags.logits && flags.format == Format::Csv {
         return Err(Failure::new(Exit::Usage, "--logits: csv has no column for them; use --format json or jsonl"));
     }
-    let PredictFlags { inputs, model, arch, classes, topk, format, logits, backend, batch_size, output } = flags;
-    let (weights, line) = choose(&Choice { model, output, arch, classes })?;
+    let PredictFlags {
+        inputs,
+        model,
+        arch,
+        classes,
+        no_transform_input,
+        topk,
+        format,
+        logits,
+        backend,
+        batch_size,
+        output,
+    } = flags;
+    let (weights, line) = choose(&Choice { model, output, arch, classes, transform_input: !no_transform_input })?;
     let target = backend.target()?;
     line.iter().for_each(|line| note(line));
     let mut report = report(format, &weights, standard_output(), wants_colour());

@@ -148,6 +148,16 @@ impl Architecture {
         channels > 0 && height.min(width) >= smallest
     }
 
+    /// The weight of the layer that gives the classes, `[classes, features]`.
+    pub fn head(self) -> &'static str {
+        match self {
+            Self::LectureCnn | Self::ResNet(_) | Self::GoogLeNet | Self::InceptionV3 => "fc.weight",
+            Self::Mlp => "fc5.weight",
+            Self::Vgg { .. } => "classifier.6.weight",
+            Self::DenseNet(_) => "classifier.weight",
+        }
+    }
+
     /// Whether it has auxiliary heads for training.
     pub fn has_auxiliary(self) -> bool {
         matches!(self, Self::GoogLeNet | Self::InceptionV3)

@@ -8,6 +8,7 @@
 mod architecture;
 mod densenet;
 mod description;
+mod foreign;
 mod googlenet;
 mod inception_v3;
 mod layers;

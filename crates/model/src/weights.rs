@@ -10,6 +10,7 @@ use burn::tensor::backend::Backend;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::description::{Config, Description, FORMAT, Training};
+use crate::foreign;
 use crate::parameters::{NamedTensor, ParameterError, parameters, with_parameters};
 use crate::{Architecture, Network, Sizes};
 use kiln_data::Preprocess;
@@ -72,8 +73,25 @@ pub enum Fault {
         /// The architecture.
         architecture: Architecture,
     },
+    /// A file of PyTorch's that is damaged, or holds something else than weights.
+    #[error("{0}")]
+    Pth(String),
+    /// A file without the layer that gives the classes.
+    #[error("no tensor `{head}`, the last layer of {architecture}: --arch names another network")]
+    NoHead {
+        /// The architecture.
+        architecture: Architecture,
+        /// The tensor that is missing.
+        head: &'static str,
+    },
+    /// A number of classes for which there are no usual names.
+    #[error("{count} classes without names: give a file with one name a line with --classes")]
+    NoNames {
+        /// Number of classes.
+        count: usize,
+    },
     /// A tensor of another number format.
-    #[error("tensor `{name}` holds {found:?}, expected F32")]
+    #[error("tensor `{name}` holds {found:?}, expected F32, F16 or BF16")]
     Dtype {
         /// The tensor's name.
         name: String,
@@ -159,32 +177,52 @@ impl Weights {
         if !architecture.takes(given) {
             return Err(Fault::Input { given, expected: architecture.input(), architecture });
         }
-        Ok(Self { path: path.to_owned(), architecture, description, tensors: read_tensors(&file)? })
+        let tensors = foreign::read_safetensors(&file)?;
+        tensors.iter().try_for_each(check_finite)?;
+        Ok(Self { path: path.to_owned(), architecture, description, tensors })
     }
 
-    /// Reads somebody else's safetensors file, of whose tensors only names and shapes are known: preprocessing is the
-    /// architecture's own, class names are given.
+    /// Reads somebody else's file, `.safetensors`, `.pth` or `.pt`, of whose tensors only names and shapes are known:
+    /// preprocessing is the architecture's own. Without class names, those of the ten digits or of ImageNet's thousand
+    /// classes are taken, by the size of the last layer. `transform_input` is for GoogLeNet and Inception: whether they
+    /// bring images normalised as ImageNet's within ±1, as torchvision's weights want it.
     ///
     /// # Errors
-    /// If it cannot be read or is damaged, or is one of Kiln's, which says all of that itself.
-    pub fn read_foreign(path: &Path, architecture: Architecture, classes: Vec<String>) -> Result<Self, WeightsError> {
-        let failed = |fault| WeightsError { path: path.to_owned(), fault };
-        let bytes = std::fs::read(path).map_err(|error| failed(Fault::Read(error)))?;
-        let damaged = |error: safetensors::SafeTensorError| failed(Fault::Damaged(error.to_string()));
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
-        if metadata.metadata().as_ref().is_some_and(|entries| entries.contains_key(ENTRY)) {
-            return Err(failed(Fault::Kiln));
-        }
-        let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
-        let description = Description {
-            architecture: architecture.name().to_owned(),
-            config: Config { classes: classes.len(), transform_input: architecture.has_auxiliary() },
-            classes,
-            format: FORMAT,
-            preprocess: architecture.preprocess(),
-            training: Training::default(),
+    /// If it cannot be read or is damaged, has no last layer of the architecture or none that fits the names, or is one of
+    /// Kiln's, which says all of that itself.
+    pub fn read_foreign(
+        path: &Path,
+        architecture: Architecture,
+        classes: Option<Vec<String>>,
+        transform_input: bool,
+    ) -> Result<Self, WeightsError> {
+        let parse = |bytes: &[u8]| {
+            if describes_itself(bytes) {
+                return Err(Fault::Kiln);
+            }
+            let mut tensors = foreign::read(bytes)?;
+            foreign::rename(architecture, &mut tensors);
+            tensors.iter().try_for_each(check_finite)?;
+            let head = architecture.head();
+            let count = tensors.iter().find(|tensor| tensor.name == head).and_then(|head| head.shape.first().copied());
+            let count = count.ok_or_else(|| Fault::NoHead { architecture, head })?;
+            let classes = classes.or_else(|| foreign::usual_classes(count)).ok_or(Fault::NoNames { count })?;
+            if classes.len() != count {
+                return Err(Fault::ClassCount { names: classes.len(), classes: count });
+            }
+            let transform_input = transform_input && architecture.has_auxiliary();
+            let description = Description {
+                architecture: architecture.name().to_owned(),
+                config: Config { classes: count, transform_input },
+                classes,
+                format: FORMAT,
+                preprocess: architecture.preprocess(),
+                training: Training::default(),
+            };
+            Ok(Self { path: path.to_owned(), architecture, description, tensors })
         };
-        Ok(Self { path: path.to_owned(), architecture, description, tensors: read_tensors(&file).map_err(failed)? })
+        let bytes = std::fs::read(path).map_err(Fault::Read);
+        bytes.and_then(|bytes| parse(&bytes)).map_err(|fault| WeightsError { path: path.to_owned(), fault })
     }
 
     /// What the file says about itself.
@@ -216,7 +254,9 @@ impl Weights {
     pub fn network<B: Backend>(&self, device: &B::Device) -> Result<Network<B>, WeightsError> {
         let network = self.architecture.init(&self.sizes(), device);
         let failed = |error| WeightsError { path: self.path.clone(), fault: Fault::Parameters(error) };
-        with_parameters(network, self.tensors.clone()).map_err(failed)
+        // Heads for training alone are left out.
+        let tensors = self.tensors.iter().filter(|tensor| !foreign::is_auxiliary(&tensor.name)).cloned().collect();
+        with_parameters(network, tensors).map_err(failed)
     }
 }
 
@@ -235,18 +275,10 @@ fn parse_description(json: &str) -> Result<Description, Fault> {
     Ok(description)
 }
 
-fn read_tensors(file: &SafeTensors<'_>) -> Result<Vec<NamedTensor>, Fault> {
-    file.iter().map(|(name, view)| read_tensor(name, &view)).collect()
-}
-
-fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<NamedTensor, Fault> {
-    if view.dtype() != Dtype::F32 {
-        return Err(Fault::Dtype { name: name.to_owned(), found: view.dtype() });
-    }
-    let values = view.data().chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
-    let tensor = NamedTensor { name: name.to_owned(), shape: view.shape().to_vec(), values: values.collect() };
-    check_finite(&tensor)?;
-    Ok(tensor)
+/// Whether these are the bytes of a safetensors file with Kiln's entry.
+fn describes_itself(bytes: &[u8]) -> bool {
+    let metadata = SafeTensors::read_metadata(bytes).ok().and_then(|(_, metadata)| metadata.metadata().clone());
+    metadata.is_some_and(|entries| entries.contains_key(ENTRY))
 }
 
 fn check_finite(tensor: &NamedTensor) -> Result<(), Fault> {

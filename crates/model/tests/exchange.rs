@@ -50,6 +50,6 @@ fn weights_saved_by_pytorch_give_the_same_logits_here() {
     let path = golden("from-torch.safetensors");
     assert!(Weights::read(&path).unwrap_err().to_string().contains("not written by Kiln"));
     let classes = (0..10).map(|digit| digit.to_string()).collect();
-    let weights = Weights::read_foreign(&path, Architecture::LectureCnn, classes).unwrap();
+    let weights = Weights::read_foreign(&path, Architecture::LectureCnn, Some(classes), false).unwrap();
     assert_same_logits(&weights.network(&Default::default()).unwrap(), "from-torch");
 }

@@ -1,0 +1,95 @@
+//! The legacy format of `torch.save`: five pickles one after the other, then the storages.
+
+use std::collections::HashMap;
+
+use crate::cursor::Cursor;
+use crate::error::{PthError, StorageError, excerpt};
+use crate::pickle::{self, Pickle};
+use crate::state_dict;
+use crate::storage::{StorageReference, Storages};
+use crate::{StoredTensor, value::Value};
+
+/// The number with which the format begins: 0x1950a86a20f9469cfc6c, little-endian.
+const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+
+/// The only version of the format.
+const VERSION: i64 = 1001;
+
+/// Reads a file of the legacy format. Bytes after the last storage do not matter, as in torch.
+pub(crate) fn read(bytes: &[u8]) -> Result<Vec<StoredTensor>, PthError> {
+    // A first pickle with an error is just as well the begin of any other file.
+    let magic = pickle::parse(bytes, 0).map_err(|_| PthError::UnknownFormat)?;
+    if !matches!(magic.values.get(magic.root), Value::Long(number) if *number == MAGIC) {
+        return Err(PthError::UnknownFormat);
+    }
+    let version = pickle::parse(bytes, magic.end)?;
+    if !matches!(version.values.get(version.root), Value::Int(VERSION)) {
+        return Err(unexpected(magic.end, "version 1001", &version));
+    }
+    let system = pickle::parse(bytes, version.end)?;
+    check_byte_order(version.end, &system)?;
+    let object = pickle::parse(bytes, system.end)?;
+    let keys = pickle::parse(bytes, object.end)?;
+    let storages = read_storages(bytes, &object, object.end, &keys)?;
+    state_dict::read(&object, &storages)
+}
+
+fn unexpected(offset: usize, expected: &'static str, pickle: &Pickle) -> PthError {
+    PthError::Legacy { offset, expected, found: pickle.values.get(pickle.root).describe() }
+}
+
+/// A legacy file of a big-endian machine is refused: torch's code for those could not be tested here.
+fn check_byte_order(offset: usize, system: &Pickle) -> Result<(), PthError> {
+    let Value::Dict(items) = system.values.get(system.root) else {
+        return Err(unexpected(offset, "a dict about the system", system));
+    };
+    let little = items.iter().find(|(key, _)| system.values.text(*key) == Some("little_endian"));
+    match little.map(|&(_, little)| system.values.get(little)) {
+        Some(Value::Bool(true)) => Ok(()),
+        Some(Value::Bool(false)) => Err(PthError::ByteOrder { order: "big".to_owned() }),
+        _ => Err(unexpected(offset, "a dict with \"little_endian\"", system)),
+    }
+}
+
+/// Finds the storages after the pickles. Each is preceded by its number of elements; the size of those is known only
+/// from the pickle of the object.
+fn read_storages<'a>(
+    bytes: &'a [u8],
+    object: &Pickle<'a>,
+    offset: usize,
+    keys: &Pickle<'a>,
+) -> Result<Storages<'a>, PthError> {
+    let mut used: HashMap<&str, &StorageReference> = HashMap::new();
+    for value in object.values.iter() {
+        if let Value::Storage(reference) = value {
+            used.entry(reference.key).or_insert(reference);
+        }
+    }
+    let Value::List(list) = keys.values.get(keys.root) else {
+        return Err(unexpected(offset, "the list of storages", keys));
+    };
+    let mut storages = Storages::default();
+    let mut cursor = Cursor::new(bytes, keys.end);
+    for &key in list {
+        let key = keys.values.text(key).ok_or_else(|| PthError::Legacy {
+            offset,
+            expected: "a list of strings",
+            found: format!("{} in it", keys.values.get(key).kind()),
+        })?;
+        let reference =
+            used.get(key).ok_or_else(|| PthError::Storage { key: excerpt(key), error: StorageError::Unused })?;
+        let truncated = StorageError::Truncated { offset: cursor.position() };
+        let Some(count) = cursor.u64() else { return Err(reference.fails(truncated)) };
+        let (declared, element) = (reference.byte_count(), u64::from(reference.element.size()));
+        if count != reference.count {
+            let present = count.saturating_mul(element);
+            return Err(reference.fails(StorageError::Size { declared, present }));
+        }
+        let data = usize::try_from(declared).ok().and_then(|size| cursor.take(size));
+        let data = data.ok_or_else(|| reference.fails(truncated))?;
+        if !storages.insert(key, data) {
+            return Err(reference.fails(StorageError::Repeated));
+        }
+    }
+    Ok(storages)
+}
