@@ -38,7 +38,7 @@ pub use lecture_cnn::{LectureCnn, LectureCnnConfig};
 pub use mlp::{Mlp, MlpConfig};
 pub use network::Network;
 pub use norm::BatchNorm;
-pub use parameters::{NamedTensor, ParameterError, parameters, with_parameters};
+pub use parameters::{NamedTensor, ParameterError, parameter_count, parameters, shapes, with_parameters};
 pub use pass::{Compute, Logits, Pass};
 pub use published::{BASE, Published};
 pub use resnet::{Block, ResNet, ResNetConfig};

@@ -89,14 +89,14 @@ fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     (0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect()
 }
 
-/// How many numbers a network trains: all but running means and variances. Weights are not even made.
-pub fn parameter_count<B: Backend, M: Module<B>>(module: &M) -> usize {
+/// Names and shapes of a network's weights, in the network's order. Weights that are not made yet stay so.
+pub fn shapes<B: Backend, M: Module<B>>(module: &M) -> Vec<(String, Vec<usize>)> {
     #[derive(Default)]
-    struct Counter {
+    struct Shapes {
         path: Path,
-        count: usize,
+        shapes: Vec<(String, Vec<usize>)>,
     }
-    impl<B: Backend> ModuleVisitor<B> for Counter {
+    impl<B: Backend> ModuleVisitor<B> for Shapes {
         fn enter_module(&mut self, name: &str, container: &str) {
             self.path.enter(name, container);
         }
@@ -106,14 +106,22 @@ pub fn parameter_count<B: Backend, M: Module<B>>(module: &M) -> usize {
         }
 
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-            if !is_running(&self.path.name()) {
-                self.count += param.lazy_shape().num_elements();
+            let mut shape = param.lazy_shape().to_vec();
+            if self.path.is_transposed() {
+                shape.reverse();
             }
+            self.shapes.push((self.path.name(), shape));
         }
     }
-    let mut counter = Counter::default();
-    module.visit(&mut counter);
-    counter.count
+    let mut shapes = Shapes::default();
+    module.visit(&mut shapes);
+    shapes.shapes
+}
+
+/// How many numbers a network trains: all but running means and variances.
+pub fn parameter_count<B: Backend, M: Module<B>>(module: &M) -> usize {
+    let trained = shapes(module).into_iter().filter(|(name, _)| !is_running(name));
+    trained.map(|(_, shape)| shape.iter().product::<usize>()).sum()
 }
 
 /// Whether a tensor of this name is a running mean or variance, which no gradient changes.

@@ -98,12 +98,19 @@ pub(crate) fn options<B: BurnBackend>(conv: &Conv2d<B>) -> ConvOptions<2> {
 #[derive(Clone, Debug)]
 pub struct Compute<B: BurnBackend> {
     device: B::Device,
+    drops: bool,
 }
 
 impl<B: BurnBackend> Compute<B> {
     /// A pass on a device.
     pub fn new(device: B::Device) -> Self {
-        Self { device }
+        Self { device, drops: true }
+    }
+
+    /// The same pass, in which training drops nothing: its results depend on no generator.
+    #[must_use]
+    pub fn without_dropout(self) -> Self {
+        Self { drops: false, ..self }
     }
 }
 
@@ -183,6 +190,9 @@ impl<B: Backend> Pass<B> for Compute<B> {
     }
 
     fn dropout(&self, x: Tensor<B, 2>, probability: f64) -> Tensor<B, 2> {
+        if !self.drops {
+            return x;
+        }
         let dropout: Dropout = DropoutConfig::new(probability).init();
         dropout.forward(x)
     }

@@ -67,12 +67,13 @@ def values(name, shape):
 
 
 def images(size):
-    """Two pictures: noise on tiles of 8x8 pixels."""
+    """Two pictures, one of strong and one of weak contrast: noise on tiles of 8x8 pixels."""
     shape = (2, 3, size, size)
     tiles = mixed("tiles", 2 * 3 * 64 * 64).reshape(2, 3, 64, 64)
     at = np.arange(size) // 8
     noise = mixed("noise", int(np.prod(shape))).reshape(shape)
-    return (3 * tiles[:, :, at][:, :, :, at] + noise - 2).astype(np.float32)
+    contrast = np.array([3, 1]).reshape(2, 1, 1, 1)
+    return (contrast * tiles[:, :, at][:, :, :, at] + noise - (contrast + 1) / 2).astype(np.float32)
 
 
 def network(name, dtype):
