@@ -22,7 +22,7 @@ pub trait Pass<B: BurnBackend> {
     /// Convolution with bias, then max-pooling and ReLU if wanted.
     fn conv(&self, x: Self::Image, conv: &Conv2d<B>, max_pool: Option<Pool>, relu: bool) -> Self::Image;
 
-    /// Convolution without bias and normalisation; then a residual is added and ReLU clips, if wanted.
+    /// Convolution and normalisation; then a residual is added and ReLU clips, if wanted.
     fn conv_norm(
         &self,
         x: Self::Image,
@@ -140,7 +140,11 @@ impl<B: Backend> Pass<B> for Compute<B> {
             return norm.train(self.conv(x, conv, None, false), residual, relu);
         }
         let block = ConvBlock { conv: options(conv), max_pool: None, relu };
-        kiln_backend::conv_affine(x, conv.weight.val(), norm.affine(), residual, &block)
+        let [scale, mut shift] = norm.affine();
+        if let Some(bias) = &conv.bias {
+            shift = shift + bias.val() * scale.clone();
+        }
+        kiln_backend::conv_affine(x, conv.weight.val(), [scale, shift], residual, &block)
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
