@@ -19,8 +19,6 @@ pub struct BatchNorm<B: BurnBackend> {
     pub running_var: RunningState<Tensor<B, 1>>,
     /// Added to the variance.
     pub epsilon: f64,
-    /// Whether training leaves the running numbers alone and normalises by them.
-    pub frozen: bool,
 }
 
 /// How much of the running numbers a batch replaces: PyTorch's default.
@@ -38,7 +36,6 @@ impl<B: BurnBackend> BatchNorm<B> {
             running_mean: RunningState::new(zeros),
             running_var: RunningState::new(ones),
             epsilon,
-            frozen: false,
         }
     }
 
@@ -47,9 +44,10 @@ impl<B: BurnBackend> BatchNorm<B> {
         self.weight.lazy_shape()[0]
     }
 
-    /// Whether images are normalised by their own batch.
+    /// Whether images are normalised by their own batch: in training, unless the layer is frozen and so its weight needs
+    /// no gradient.
     pub fn uses_batch(&self, device: &B::Device) -> bool {
-        B::ad_enabled(device) && !self.frozen
+        B::ad_enabled(device) && self.weight.val().is_require_grad()
     }
 
     /// Scale and shift that normalise by the running numbers.

@@ -55,6 +55,14 @@ pub enum Fault {
     /// An architecture that this build does not have.
     #[error("architecture `{0}` is not in this build; `infer models` lists those that are")]
     Architecture(String),
+    /// Weights of another network than the one that is to begin with them.
+    #[error("weights of {found}, not of {expected}")]
+    OtherArchitecture {
+        /// The file's architecture.
+        found: Architecture,
+        /// The architecture that was asked for.
+        expected: Architecture,
+    },
     /// Names and number of classes disagree.
     #[error("{names} class names, but the network has {classes} classes")]
     ClassCount {
@@ -205,7 +213,7 @@ impl Weights {
             tensors.iter().try_for_each(check_finite)?;
             let head = architecture.head();
             let count = tensors.iter().find(|tensor| tensor.name == head).and_then(|head| head.shape.first().copied());
-            let count = count.ok_or_else(|| Fault::NoHead { architecture, head })?;
+            let count = count.ok_or(Fault::NoHead { architecture, head })?;
             let classes = classes.or_else(|| foreign::usual_classes(count)).ok_or(Fault::NoNames { count })?;
             if classes.len() != count {
                 return Err(Fault::ClassCount { names: classes.len(), classes: count });
@@ -220,6 +228,30 @@ impl Weights {
                 training: Training::default(),
             };
             Ok(Self { path: path.to_owned(), architecture, description, tensors })
+        };
+        let bytes = std::fs::read(path).map_err(Fault::Read);
+        bytes.and_then(|bytes| parse(&bytes)).map_err(|fault| WeightsError { path: path.to_owned(), fault })
+    }
+
+    /// The tensors of a file of either kind, for an architecture whose training begins with them.
+    ///
+    /// # Errors
+    /// If it cannot be read, is damaged, or says that it is of another architecture.
+    pub fn tensors(path: &Path, architecture: Architecture) -> Result<Vec<NamedTensor>, WeightsError> {
+        let parse = |bytes: &[u8]| {
+            if describes_itself(bytes) {
+                let weights = Self::parse(bytes, path)?;
+                let found = weights.architecture;
+                return if found == architecture {
+                    Ok(weights.tensors)
+                } else {
+                    Err(Fault::OtherArchitecture { found, expected: architecture })
+                };
+            }
+            let mut tensors = foreign::read(bytes)?;
+            foreign::rename(architecture, &mut tensors);
+            tensors.iter().try_for_each(check_finite)?;
+            Ok(tensors)
         };
         let bytes = std::fs::read(path).map_err(Fault::Read);
         bytes.and_then(|bytes| parse(&bytes)).map_err(|fault| WeightsError { path: path.to_owned(), fault })

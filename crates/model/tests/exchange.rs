@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use kiln_backend::{Reference, relative_difference};
 use kiln_data::Preprocess;
 use kiln_model::weights::Weights;
-use kiln_model::{Architecture, Network};
+use kiln_model::{Architecture, Network, initialise, parameters};
 use safetensors::SafeTensors;
 
 fn golden(name: &str) -> PathBuf {
@@ -52,4 +52,44 @@ fn weights_saved_by_pytorch_give_the_same_logits_here() {
     let classes = (0..10).map(|digit| digit.to_string()).collect();
     let weights = Weights::read_foreign(&path, Architecture::LectureCnn, Some(classes), false).unwrap();
     assert_same_logits(&weights.network(&Default::default()).unwrap(), "from-torch");
+
+    // The same by `torch.save`, and rounded to 16 bits.
+    let tensors = |name: &str| Weights::tensors(&golden(name), Architecture::LectureCnn).unwrap();
+    let sorted = |name: &str| {
+        let mut tensors = tensors(name);
+        tensors.sort_by(|a, b| a.name.cmp(&b.name));
+        tensors
+    };
+    let whole = sorted("from-torch.safetensors");
+    assert_eq!(whole, sorted("from-torch.pth"));
+    for (whole, half) in whole.iter().zip(sorted("from-torch-half.safetensors")) {
+        assert_eq!((&whole.name, &whole.shape), (&half.name, &half.shape));
+        for (whole, half) in whole.values.iter().zip(&half.values) {
+            assert!(
+                (whole - half).abs() <= whole.abs() / 1024. + 6e-8 && half.to_bits().trailing_zeros() >= 13,
+                "{whole} {half}"
+            );
+        }
+    }
+}
+
+/// What begins with somebody's weights keeps its own last layer if that has another size, and says so.
+#[test]
+fn a_last_layer_of_another_size_is_left_out() {
+    let tensors = || Weights::tensors(&golden("from-torch.pth"), Architecture::LectureCnn).unwrap();
+    let network = |classes| {
+        let architecture = Architecture::LectureCnn;
+        architecture.seeded::<Reference>(&architecture.sizes(classes), 1, &Default::default())
+    };
+    let (same, left_out) = initialise(network(10), Architecture::LectureCnn, tensors()).unwrap();
+    assert!(left_out.is_empty());
+    assert_same_logits(&same, "from-torch");
+    let (other, left_out) = initialise(network(4), Architecture::LectureCnn, tensors()).unwrap();
+    assert_eq!(left_out, ["fc.weight", "fc.bias"]);
+    let of = |network: &Network<Reference>, index: usize| parameters(network)[index].values.clone();
+    assert_eq!(of(&other, 0), of(&same, 0));
+    assert_eq!(of(&other, 4), of(&network(4), 4));
+    let mut lacking = tensors();
+    lacking.remove(0);
+    assert!(initialise(network(10), Architecture::LectureCnn, lacking).is_err());
 }

@@ -146,7 +146,13 @@ fn sizes_are_torchvisions() {
         assert_eq!(parameter_count(&network), parameters, "{name}");
         let summary = architecture.summary(1000);
         assert!((summary.multiply_adds() as f64 / 1e9 - work).abs() < 0.0006, "{name}: {}", summary.multiply_adds());
-        let heads = if name == "googlenet" { 6_379_984 } else if name == "inception_v3" { 3_326_696 } else { 0 };
+        let heads = if name == "googlenet" {
+            6_379_984
+        } else if name == "inception_v3" {
+            3_326_696
+        } else {
+            0
+        };
         assert_eq!(summary.parameters(), parameters - heads, "{name}");
     }
 }
@@ -221,7 +227,10 @@ impl Program for Step {
     }
 }
 
-fn step<B: AutodiffBackend + Backend>(Step(architecture, size): Step, device: &B::Device) -> BTreeMap<String, TensorData>
+fn step<B: AutodiffBackend + Backend>(
+    Step(architecture, size): Step,
+    device: &B::Device,
+) -> BTreeMap<String, TensorData>
 where
     B::InnerBackend: Backend,
 {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use kiln_backend::BackendName;
 use kiln_cli::{Exit, Failure, MAX_THREADS};
-use kiln_model::Architecture;
+use kiln_model::{Architecture, Freeze};
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::{Schedule, Shape};
@@ -42,10 +42,18 @@ pub enum DashboardName {
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Network: lecture-cnn or mlp
+    /// Network: one that `infer models` lists
     #[arg(long, default_value = "lecture-cnn", value_name = "NAME")]
     #[serde(with = "as_text")]
     pub model: Architecture,
+    /// Weights to begin with: a file of Kiln's, .safetensors, .pth or .pt. The last layer begins at random if the number of
+    /// classes differs
+    #[arg(long, value_name = "FILE")]
+    pub initial_checkpoint: Option<PathBuf>,
+    /// Layers to leave as they are: backbone (all but the last one), or the first N of those with weights
+    #[arg(long, value_name = "N|backbone")]
+    #[serde(default, with = "as_optional_text", skip_serializing_if = "Option::is_none")]
+    pub freeze: Option<Freeze>,
     /// mnist, fashion-mnist, kmnist, or the path of a folder with IDX files
     #[arg(long, default_value = "mnist", value_name = "NAME|PATH")]
     pub dataset: String,
@@ -198,6 +206,9 @@ impl Config {
             ("log-interval", "at least 1", self.log_interval > 0),
             // config.toml holds them.
             ("output", "a path in UTF-8", self.output.to_str().is_some()),
+            ("initial-checkpoint", "a path in UTF-8", {
+                self.initial_checkpoint.as_ref().is_none_or(|path| path.to_str().is_some())
+            }),
             ("data-dir", "a path in UTF-8", self.data_dir.as_ref().is_none_or(|path| path.to_str().is_some())),
             ("device", "auto or a number", self.device.parse::<kiln_backend::DeviceChoice>().is_ok()),
         ];

@@ -12,6 +12,8 @@ use burn_train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use kiln_backend::{Backend, Program, Target, Training};
 use kiln_cli::{BackendArgs, Exit, Failure, RunFolder, Runs, note, write_file};
 use kiln_data::{BurnLoader, Cursor};
+use kiln_model::weights::{Fault, Weights, WeightsError};
+use kiln_model::{freeze, initialise};
 
 use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::config::Config;
@@ -130,7 +132,16 @@ impl Run {
         let Self { config, data, target, run, log, checkpoint, stop } = self;
         let classes = data.classes.len();
         let sizes = data.sizes(config.model);
-        let network = config.model.seeded::<B>(&sizes, config.seed, device);
+        let mut network = config.model.seeded::<B>(&sizes, config.seed, device);
+        let mut left_out = Vec::new();
+        if let Some(path) = config.initial_checkpoint.as_ref().filter(|_| checkpoint.is_none()) {
+            let tensors = Weights::tensors(path, config.model)?;
+            let misfit = |error| WeightsError { path: path.clone(), fault: Fault::Parameters(error) };
+            (network, left_out) = initialise(network, config.model, tensors).map_err(misfit)?;
+        }
+        if let Some(which) = config.freeze {
+            network = freeze(network, config.model, which);
+        }
         let mut task = Task { network, label_smoothing: config.label_smoothing };
         let optimizer = RunOptimizer::new(Rule::new(&config));
         let mut progress = Progress::new(config.epochs, subject(&config, &data));
@@ -159,10 +170,14 @@ impl Run {
         let console = Console::new(screen, &run.log(), log);
         let mut records = Records::open(run.clone(), console, &config, &data, &progress)?;
         run.set_latest()?;
+        if !left_out.is_empty() {
+            records.console.line(&format!("these begin at random: {}", left_out.join(", ")))?;
+        }
         records.console.line(&headline(&config, &data, &target, &run, task.network.parameter_count()))?;
 
         let plan = Plan {
             classes,
+            seed: config.seed,
             schedule: schedule.clone(),
             batches,
             epochs: config.epochs,
@@ -173,6 +188,7 @@ impl Run {
         let session = Arc::new(Mutex::new(Session { progress, records, ending: None, task: None }));
         let (train_cursor, valid_cursor) = (Cursor::default(), Cursor::default());
         let strategy = Strategy {
+            device: device.clone(),
             plan,
             train_cursor: train_cursor.clone(),
             valid_cursor: valid_cursor.clone(),

@@ -45,6 +45,8 @@ pub type CheckpointRecorder = NamedMpkBytesRecorder<FullPrecisionSettings>;
 pub struct Plan {
     /// Number of classes.
     pub classes: usize,
+    /// Decides what is dropped, besides the iteration.
+    pub seed: u64,
     /// The learning rate of each iteration.
     pub schedule: Schedule,
     /// Batches in an epoch.
@@ -63,6 +65,8 @@ pub struct Plan {
 pub struct Strategy<B: AutodiffBackend> {
     /// What decides the run.
     pub plan: Plan,
+    /// Where it runs.
+    pub device: B::Device,
     /// Where the training loader starts its next epoch.
     pub train_cursor: Cursor,
     /// Where the validation loader tells of errors.
@@ -177,6 +181,9 @@ where
                 return Err(self.strategy.train_cursor.take_failure().unwrap_or(error).into());
             };
             self.learner.lr_step();
+            // What dropout draws depends on the iteration alone: a resumed run draws the same.
+            let draws = plan.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(self.progress.iteration as u64);
+            B::seed(&self.strategy.device, draws);
             let step = self.learner.train_step(batch);
             let tally = step.item.tally;
             if !tally.loss_sum.is_finite() {

@@ -2,6 +2,7 @@
 
 mod events;
 mod failures;
+mod finetune;
 mod resume;
 mod run;
 mod run_folder;

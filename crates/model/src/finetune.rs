@@ -1,0 +1,121 @@
+//! Training that begins with somebody's weights: what of them fits, and what is to stay as it is.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::str::FromStr;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, backend::Backend as BurnBackend};
+
+use crate::foreign::is_auxiliary;
+use crate::parameters::{NamedTensor, ParameterError, Path, parameters, shapes, with_parameters};
+use crate::{Architecture, Network};
+
+/// A network that begins with `tensors`, and the names of those of its own tensors that keep their random values: its last
+/// layer if that was made for another number of classes, and auxiliary heads that the tensors lack.
+///
+/// # Errors
+/// If another tensor is missing or has the wrong shape, or one has no place in the network.
+pub fn initialise<B: BurnBackend>(
+    network: Network<B>,
+    architecture: Architecture,
+    tensors: Vec<NamedTensor>,
+) -> Result<(Network<B>, Vec<String>), ParameterError> {
+    let mut given: BTreeMap<_, _> = tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+    let mut left_out = Vec::new();
+    let mut fitting = Vec::new();
+    for own in parameters(&network) {
+        let given = given.remove(&own.name);
+        let replaceable = belongs_to_head(&own.name, architecture) || is_auxiliary(&own.name);
+        match given {
+            Some(tensor) if tensor.shape == own.shape => fitting.push(tensor),
+            _ if replaceable => {
+                left_out.push(own.name.clone());
+                fitting.push(own);
+            }
+            Some(NamedTensor { name, shape, .. }) => {
+                return Err(ParameterError::Shape { name, found: shape, expected: own.shape });
+            }
+            None => return Err(ParameterError::Missing { name: own.name, expected: own.shape }),
+        }
+    }
+    if let Some(name) = given.into_keys().find(|name| !is_auxiliary(name)) {
+        return Err(ParameterError::Unexpected { name });
+    }
+    Ok((with_parameters(network, fitting)?, left_out))
+}
+
+/// Whether a tensor is part of the layer that gives the classes.
+fn belongs_to_head(name: &str, architecture: Architecture) -> bool {
+    let layer = architecture.head().trim_end_matches("weight");
+    name.starts_with(layer)
+}
+
+/// Which layers training leaves as they are: their weights, and the statistics of their normalisations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freeze {
+    /// All but the last one, which gives the classes, and auxiliary heads.
+    Backbone,
+    /// So many of those with weights, from the first one on, in the order of `infer models NAME`.
+    First(usize),
+}
+
+impl fmt::Display for Freeze {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backbone => f.write_str("backbone"),
+            Self::First(count) => write!(f, "{count}"),
+        }
+    }
+}
+
+impl FromStr for Freeze {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "backbone" => Ok(Self::Backbone),
+            _ => text.parse().map(Self::First).map_err(|_| "expected `backbone` or a number of layers".to_owned()),
+        }
+    }
+}
+
+/// The network with some of its layers frozen.
+pub fn freeze<B: BurnBackend>(network: Network<B>, architecture: Architecture, which: Freeze) -> Network<B> {
+    let mut layers: Vec<String> = Vec::new();
+    for (name, _) in shapes(&network) {
+        let layer = name.rsplit_once('.').map_or("", |(layer, _)| layer).to_owned();
+        if layers.last() != Some(&layer) {
+            layers.push(layer);
+        }
+    }
+    match which {
+        Freeze::Backbone => layers.retain(|layer| {
+            let first = format!("{layer}.");
+            !belongs_to_head(&first, architecture) && !is_auxiliary(&first)
+        }),
+        Freeze::First(count) => layers.truncate(count),
+    }
+    network.map(&mut Freezer { path: Path::default(), layers: layers.into_iter().collect() })
+}
+
+struct Freezer {
+    path: Path,
+    layers: HashSet<String>,
+}
+
+impl<B: BurnBackend> ModuleMapper<B> for Freezer {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        let name = self.path.name();
+        let frozen = name.rsplit_once('.').is_some_and(|(layer, _)| self.layers.contains(layer));
+        if frozen { param.set_require_grad(false) } else { param }
+    }
+}
