@@ -13,7 +13,7 @@ use kiln_backend::{Backend, Program, Target, Training};
 use kiln_cli::{BackendArgs, Exit, Failure, RunFolder, Runs, note, write_file};
 use kiln_data::{BurnLoader, Cursor};
 use kiln_model::weights::{Fault, Weights, WeightsError};
-use kiln_model::{freeze, initialise};
+use kiln_model::{NamedTensor, freeze, initialise};
 
 use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::config::Config;
@@ -42,10 +42,11 @@ pub fn start(config: Config, name: Option<&str>, stop: &StopRequest) -> Result<E
     check_terminal(config.dashboard)?;
     let data = RunData::load(&config)?;
     let target = target(&config)?;
+    let initial = initial(&config)?;
     let run = Runs::new(&config.output).create(name, &format!("{}-{}", config.model, data.name))?;
     let log = lock_log(&run)?;
     write_file(&run.config(), config.to_toml().as_bytes())?;
-    target.run(Run { config, data, target: target.clone(), run, log, checkpoint: None, stop: stop.clone() })
+    target.run(Run { config, data, target: target.clone(), run, log, initial, checkpoint: None, stop: stop.clone() })
 }
 
 /// Continues a run where its newest checkpoint stands.
@@ -75,18 +76,26 @@ pub fn resume(config: Config, run: RunFolder, stop: &StopRequest) -> Result<Endi
     let data = RunData::load(&config)?;
     let target = target(&config)?;
     check_subject(checkpoint.as_ref(), &config, &data, &run)?;
+    // A checkpoint has gone on from them.
+    let initial = if checkpoint.is_none() { initial(&config)? } else { None };
     let where_from = match checkpoint.as_ref().map(|checkpoint| &checkpoint.progress) {
         Some(Progress { epoch, batch, .. }) => format!("continues in epoch {epoch} after {batch} batches"),
         None => "no usable checkpoint, begins at epoch 1".to_owned(),
     };
     note(&format!("{}: {where_from}", run.path().display()));
     write_file(&run.config(), config.to_toml().as_bytes())?;
-    target.run(Run { config, data, target: target.clone(), run, log, checkpoint, stop: stop.clone() })
+    target.run(Run { config, data, target: target.clone(), run, log, initial, checkpoint, stop: stop.clone() })
 }
 
 fn target(config: &Config) -> Result<Target, Failure> {
     let device = config.device.parse().map_err(|error| Failure::new(Exit::Usage, format!("--device: {error}")))?;
     BackendArgs { backend: config.backend, device, threads: config.threads }.target()
+}
+
+/// The weights that training begins with, if they are somebody's.
+fn initial(config: &Config) -> Result<Option<Vec<NamedTensor>>, Failure> {
+    let tensors = config.initial_checkpoint.as_ref().map(|path| Weights::tensors(path, config.model));
+    Ok(tensors.transpose()?)
 }
 
 /// Opens the run's log, which also keeps other processes out of its folder.
@@ -111,6 +120,8 @@ struct Run {
     target: Target,
     run: RunFolder,
     log: File,
+    /// The weights that training begins with, if they are somebody's.
+    initial: Option<Vec<NamedTensor>>,
     checkpoint: Option<Checkpoint>,
     stop: StopRequest,
 }
@@ -129,13 +140,12 @@ impl Run {
         B: AutodiffBackend + Backend,
         B::InnerBackend: Backend,
     {
-        let Self { config, data, target, run, log, checkpoint, stop } = self;
+        let Self { config, data, target, run, log, initial, checkpoint, stop } = self;
         let classes = data.classes.len();
         let sizes = data.sizes(config.model);
         let mut network = config.model.seeded::<B>(&sizes, config.seed, device);
         let mut left_out = Vec::new();
-        if let Some(path) = config.initial_checkpoint.as_ref().filter(|_| checkpoint.is_none()) {
-            let tensors = Weights::tensors(path, config.model)?;
+        if let (Some(path), Some(tensors)) = (&config.initial_checkpoint, initial) {
             let misfit = |error| WeightsError { path: path.clone(), fault: Fault::Parameters(error) };
             (network, left_out) = initialise(network, config.model, tensors).map_err(misfit)?;
         }
