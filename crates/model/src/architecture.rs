@@ -141,7 +141,7 @@ impl Architecture {
             Self::LectureCnn | Self::Mlp => return [channels, height, width] == self.input(),
             Self::Vgg { .. } => 32,
             Self::ResNet(_) => 8,
-            Self::GoogLeNet => 15,
+            Self::GoogLeNet => 31,
             Self::InceptionV3 => 75,
             Self::DenseNet(_) => 29,
         };

@@ -8,7 +8,8 @@ use burn::module::{AutodiffModule, Module};
 use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
 use kiln_backend::{Backend, BackendName, Program, Reference, Target, Training, cross_entropy, relative_difference};
 use kiln_model::{
-    Architecture, Compute, Logits, NamedTensor, Network, Sizes, parameter_count, parameters, shapes, with_parameters,
+    Architecture, Compute, Logits, NamedTensor, Network, Outline, Sizes, parameter_count, parameters, shapes,
+    with_parameters,
 };
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -154,6 +155,19 @@ fn sizes_are_torchvisions() {
             0
         };
         assert_eq!(summary.parameters(), parameters - heads, "{name}");
+    }
+}
+
+/// What an architecture says that it takes, it takes: no window is larger than what is under it.
+#[test]
+fn the_smallest_pictures_go_through() {
+    for architecture in of_torchvision() {
+        let network = architecture.init::<Reference>(&sizes(architecture, false), &Default::default());
+        let side = (1..).find(|&side| architecture.takes([3, side, side])).unwrap();
+        let summary = Outline::of(&network, [3, side, side], |network, outline, input| {
+            network.run(outline, input);
+        });
+        assert_eq!(summary.layers.last().unwrap().output, [CLASSES], "{architecture} at {side}");
     }
 }
 
