@@ -2,12 +2,15 @@
 //!
 //! `golden/make.py` made `golden/logits.safetensors`; the weights follow a formula that both sides compute.
 
-use burn::module::Module;
+mod support;
+
 use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
 use kiln_backend::{Backend, BackendName, Program, Reference, Target, Training, cross_entropy, relative_difference};
 use kiln_data::Preprocess;
 use kiln_model::{Architecture, NamedTensor, Network, parameters, with_parameters};
 use safetensors::SafeTensors;
+
+use crate::support::of_gradients;
 
 static GOLDEN: &[u8] = include_bytes!("golden/logits.safetensors");
 
@@ -81,12 +84,9 @@ impl Program for Compare {
 fn compare_gradients<B: AutodiffBackend + Backend>(architecture: Architecture, device: &B::Device) {
     let network = network::<B>(architecture, device);
     let loss = cross_entropy(network.forward(images(device)), labels(device), 0.);
-    let grads = burn::optim::GradientsParams::from_grads(loss.backward(), &network);
-    // A network whose parameters are the gradients: names and layouts come for free.
-    let of_gradients = network.map(&mut TakeGradients { grads });
     let file = golden();
     let mut compared = 0;
-    for tensor in parameters(&of_gradients) {
+    for tensor in parameters(&of_gradients(network, &loss)) {
         let name = format!("{architecture}.grad.{}", tensor.name);
         if file.tensor(&name).is_err() {
             continue; // of the largest tensors, PyTorch's gradients are not kept
@@ -97,20 +97,6 @@ fn compare_gradients<B: AutodiffBackend + Backend>(architecture: Architecture, d
         compared += 1;
     }
     assert_eq!(compared, 6, "gradients of {architecture} that were compared");
-}
-
-struct TakeGradients {
-    grads: burn::optim::GradientsParams,
-}
-
-impl<B: AutodiffBackend> burn::module::ModuleMapper<B> for TakeGradients {
-    fn map_float<const D: usize>(
-        &mut self,
-        param: burn::module::Param<Tensor<B, D>>,
-    ) -> burn::module::Param<Tensor<B, D>> {
-        let gradient = self.grads.remove::<B::InnerBackend, D>(param.id).expect("every parameter has a gradient");
-        param.map(|_| Tensor::from_inner(gradient))
-    }
 }
 
 #[test]

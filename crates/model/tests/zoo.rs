@@ -2,9 +2,11 @@
 //!
 //! `golden/zoo.py` made `golden/zoo.safetensors` and `golden/zoo.json` and has the same formula.
 
+mod support;
+
 use std::collections::BTreeMap;
 
-use burn::module::{AutodiffModule, Module};
+use burn::module::AutodiffModule;
 use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
 use kiln_backend::{Backend, BackendName, Program, Reference, Target, Training, cross_entropy, relative_difference};
 use kiln_model::{
@@ -13,6 +15,8 @@ use kiln_model::{
 };
 use safetensors::SafeTensors;
 use serde_json::Value;
+
+use crate::support::of_gradients;
 
 static GOLDEN: &[u8] = include_bytes!("golden/zoo.safetensors");
 static TABLE: &str = include_str!("golden/zoo.json");
@@ -261,31 +265,10 @@ where
     for tensor in parameters(&network.valid()) {
         results.insert(tensor.name.clone(), data(tensor));
     }
-    let grads = burn::optim::GradientsParams::from_grads(loss.backward(), &network);
-    let of_gradients = network.map(&mut TakeGradients { grads });
-    for tensor in parameters(&of_gradients) {
+    for tensor in parameters(&of_gradients(network, &loss)) {
         results.insert(format!("grad {}", tensor.name), data(tensor));
     }
     results
-}
-
-/// Puts each parameter's gradient in its place.
-struct TakeGradients {
-    grads: burn::optim::GradientsParams,
-}
-
-impl<B: AutodiffBackend> burn::module::ModuleMapper<B> for TakeGradients {
-    fn map_float<const D: usize>(
-        &mut self,
-        param: burn::module::Param<Tensor<B, D>>,
-    ) -> burn::module::Param<Tensor<B, D>> {
-        let (id, tensor, mapper) = param.consume();
-        let tensor = match self.grads.remove::<B::InnerBackend, D>(id) {
-            Some(grad) => Tensor::from_inner(grad),
-            None => tensor,
-        };
-        burn::module::Param::from_mapped_value(id, tensor, mapper)
-    }
 }
 
 #[test]
