@@ -13,6 +13,7 @@ mod compiled;
 #[cfg(feature = "wgpu")]
 mod gpu;
 mod kernels;
+mod memory;
 mod operations;
 mod shapes;
 mod target;
@@ -20,6 +21,7 @@ mod tensors;
 mod threads;
 
 pub use compiled::{Reference, Training};
+pub use memory::keep_memory;
 pub use operations::{
     Backend, ConvBlock, ConvBlockGradients, CrossEntropy, Needs, NormGradients, NormOptions, Pool, SavedConvBlock,
     SavedNorm, TrainedConvBlock, TrainedNorm,

@@ -1,7 +1,7 @@
 //! The flags that choose where a program runs.
 
 use clap::Args;
-use kiln_backend::{BackendName, DeviceChoice, Target, ThreadError, use_threads};
+use kiln_backend::{BackendName, DeviceChoice, Target, ThreadError, keep_memory, use_threads};
 
 use crate::{Exit, Failure};
 
@@ -24,7 +24,7 @@ pub struct BackendArgs {
 }
 
 impl BackendArgs {
-    /// Sets up the threads and finds the device.
+    /// Sets up threads and memory, and finds the device.
     ///
     /// # Errors
     /// If this build lacks the backend, or there is no such device.
@@ -42,6 +42,7 @@ impl BackendArgs {
                 Err(error) => return Err(error.into()),
             }
         }
+        keep_memory();
         let backend = self.backend.unwrap_or_else(BackendName::default_of_build);
         Ok(Target::find(backend, self.device)?)
     }

@@ -6,7 +6,7 @@ use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
 use crate::DataError;
-use crate::loader::{Batches, Loader, PlainBatch};
+use crate::loader::{Batches, Loader, Mix, PlainBatch};
 
 /// A batch on a device.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Batch<B: Backend> {
     pub labels: Vec<usize>,
     /// Each image's index in the dataset.
     pub indices: Vec<usize>,
+    /// What the images are mixed with, if they are.
+    pub mix: Option<Mix>,
 }
 
 impl<B: Backend> Batch<B> {
@@ -31,6 +33,7 @@ impl<B: Backend> Batch<B> {
             targets: Tensor::from_data(TensorData::new(targets, [count]), device),
             labels: plain.labels,
             indices: plain.indices,
+            mix: plain.mix,
         }
     }
 }

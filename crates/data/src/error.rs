@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The dataset is in none of the places where it was looked for.
-    #[error("{dataset}: not found; looked in {}; put its four IDX files there or name their folder with --data-dir", list(.looked))]
+    #[error("{dataset}: not found; looked in {}; put its files there or name their folder with --data-dir", list(.looked))]
     Missing {
         /// The dataset's name.
         dataset: String,
@@ -23,7 +23,8 @@ pub enum DataError {
     },
     /// Neither a known name nor a folder.
     #[error(
-        "unknown dataset `{name}`: choose mnist, fashion-mnist or kmnist, or give the path of a folder with IDX files"
+        "unknown dataset `{name}`: choose mnist, fashion-mnist, kmnist, cifar10 or cifar100, or give the path of a folder of \
+         pictures, of a CSV file, or of a folder with IDX files"
     )]
     Unknown {
         /// What was asked for.
@@ -124,6 +125,48 @@ pub enum DataError {
     Empty {
         /// The file.
         path: PathBuf,
+    },
+    /// A folder without pictures.
+    #[error("{}: no pictures in folders of classes below this folder ({endings})", .folder.display())]
+    NoPictures {
+        /// The folder.
+        folder: PathBuf,
+        /// What is taken for a picture.
+        endings: String,
+    },
+    /// There is nothing to tell apart.
+    #[error("{}: needs at least two classes, found {}", .folder.display(), .found.as_ref().map_or("none".to_owned(), |class| format!("`{class}` alone")))]
+    Classes {
+        /// The folder.
+        folder: PathBuf,
+        /// The only class.
+        found: Option<String>,
+    },
+    /// A picture of a class that is not learnt.
+    #[error("{}: its class `{class}` has no training pictures", .path.display())]
+    UnknownClass {
+        /// The picture.
+        path: PathBuf,
+        /// Its class.
+        class: String,
+    },
+    /// A table that is not as it should be.
+    #[error("{}: {reason}; expected columns `path` and `label`, and `split` if wanted", .path.display())]
+    Table {
+        /// The table.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// None of a set's pictures can be read.
+    #[error("{dataset}: none of its {len} pictures could be read; the first: {reason}")]
+    Unreadable {
+        /// The dataset's name.
+        dataset: String,
+        /// The number of pictures.
+        len: usize,
+        /// Why one of them cannot.
+        reason: String,
     },
     /// An item vanished while its epoch was running.
     #[error("{dataset}: item {index} of {len} could not be read during the epoch")]

@@ -1,30 +1,40 @@
-//! Labelled images in memory, and parts of them, as burn-dataset's `Dataset`s.
+//! Labelled images, in memory or in files, and parts of them, as burn-dataset's `Dataset`s.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn_dataset::Dataset;
 
-use crate::{DataError, idx};
+use crate::files::Files;
+use crate::{DataError, Picture, idx};
 
 /// One image and its class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelledImage {
-    /// `[channels, height, width]`, 0 to 255.
-    pub pixels: Vec<u8>,
+    /// The image; `None` if its file cannot be read.
+    pub picture: Option<Picture>,
     /// Index of the class.
     pub label: usize,
+    /// Whether the picture is as networks get it, and need not be fitted if it has their size.
+    pub fitted: bool,
 }
 
-/// Labelled images of one size. Cloning is cheap: the bytes are shared.
+/// Labelled images. Cloning is cheap: what they consist of is shared.
 #[derive(Clone, Debug)]
 pub struct ImageSet {
     name: Arc<str>,
-    shape: [usize; 3],
-    pixels: Arc<[u8]>,
-    labels: Arc<[u8]>,
+    images: Images,
+    labels: Arc<[u32]>,
     /// Which of the images belong to this set, in order; all of them without a selection.
     selection: Option<Arc<[u32]>>,
+}
+
+#[derive(Clone, Debug)]
+enum Images {
+    /// All of one shape `[channels, height, width]`, one after the other.
+    Memory { shape: [usize; 3], pixels: Arc<[u8]> },
+    /// Read when they are asked for.
+    Files(Arc<Files>),
 }
 
 impl ImageSet {
@@ -46,13 +56,28 @@ impl ImageSet {
         if labels.is_empty() {
             return Err(DataError::Empty { path: images_path.to_owned() });
         }
-        Ok(Self {
-            name: name.into(),
-            shape: [1, images.height, images.width],
-            pixels: images.pixels.into(),
-            labels: labels.into(),
-            selection: None,
-        })
+        let labels = labels.into_iter().map(u32::from).collect();
+        Ok(Self::in_memory(name, [1, images.height, images.width], images.pixels, labels))
+    }
+
+    /// Images `[N, channels, height, width]` with their classes `[N]`.
+    ///
+    /// # Panics
+    /// If there are not as many bytes as `shape` and `labels` ask for.
+    pub fn in_memory(name: &str, shape: [usize; 3], pixels: Vec<u8>, labels: Vec<u32>) -> Self {
+        assert_eq!(
+            pixels.len(),
+            labels.len() * shape.iter().product::<usize>(),
+            "{} images of {shape:?}",
+            labels.len()
+        );
+        let images = Images::Memory { shape, pixels: pixels.into() };
+        Self { name: name.into(), images, labels: labels.into(), selection: None }
+    }
+
+    /// Images in files with their classes, as many as files.
+    pub(crate) fn in_files(name: &str, files: Files, labels: Vec<u32>) -> Self {
+        Self { name: name.into(), images: Images::Files(Arc::new(files)), labels: labels.into(), selection: None }
     }
 
     /// The dataset's name, for messages.
@@ -60,14 +85,38 @@ impl ImageSet {
         &self.name
     }
 
-    /// Shape of an image: `[channels, height, width]`.
-    pub fn shape(&self) -> [usize; 3] {
-        self.shape
+    /// Shape of the images, `[channels, height, width]`, if they are in memory; in files each may have its own.
+    pub fn shape(&self) -> Option<[usize; 3]> {
+        match self.images {
+            Images::Memory { shape, .. } => Some(shape),
+            Images::Files(_) => None,
+        }
+    }
+
+    /// The files that could not be read so far, each with the reason, in alphabetical order.
+    pub fn unreadable(&self) -> Vec<(PathBuf, String)> {
+        match &self.images {
+            Images::Memory { .. } => Vec::new(),
+            Images::Files(files) => files.unreadable(),
+        }
+    }
+
+    /// A checksum of what `sum` is of, and the images and their classes; of images in files, of their names and sizes.
+    pub fn checksum(&self, mut sum: u32) -> u32 {
+        for index in 0..self.len() {
+            let (Some(place), Some(label)) = (self.place(index), self.label(index)) else { continue };
+            sum = match &self.images {
+                Images::Memory { .. } => crc32c::crc32c_append(sum, self.pixels(index).unwrap_or_default()),
+                Images::Files(files) => crc32c::crc32c_append(sum, &files.fingerprint(place)),
+            };
+            sum = crc32c::crc32c_append(sum, &(label as u64).to_le_bytes());
+        }
+        sum
     }
 
     /// The class of an image; `None` beyond the end.
     pub fn label(&self, index: usize) -> Option<usize> {
-        self.labels.get(self.place(index)?).map(|&label| usize::from(label))
+        self.labels.get(self.place(index)?).map(|&label| label as usize)
     }
 
     /// The classes of all images, in order.
@@ -75,30 +124,28 @@ impl ImageSet {
         (0..self.len()).filter_map(|index| self.label(index))
     }
 
-    /// The bytes of an image `[channels, height, width]`; `None` beyond the end.
+    /// The bytes of an image in memory, `[channels, height, width]`; `None` beyond the end.
     pub fn pixels(&self, index: usize) -> Option<&[u8]> {
-        let size = self.shape.iter().product::<usize>();
+        let Images::Memory { shape, pixels } = &self.images else { return None };
+        let size = shape.iter().product::<usize>();
         let place = self.place(index)?;
-        self.pixels.get(place * size..(place + 1) * size)
+        pixels.get(place * size..(place + 1) * size)
     }
 
-    /// Mean and standard deviation of all pixels in 0..1, to four decimals as such figures are customarily given.
+    /// Mean and standard deviation of each channel of images in memory, in 0..1, to four decimals as such figures are
+    /// customarily given.
     ///
-    /// A set of one single colour has no deviation; 1 stands in, which leaves its pixels as they are.
-    pub fn mean_and_std(&self) -> (f32, f32) {
-        let mut counts = [0u64; 256];
+    /// A channel of one single value has no deviation; 1 stands in, which leaves its pixels as they are.
+    pub fn mean_and_std(&self) -> (Vec<f32>, Vec<f32>) {
+        let [channels, height, width] = self.shape().unwrap_or_default();
+        let mut counts = vec![[0u64; 256]; channels];
         for index in 0..self.len() {
-            self.pixels(index).unwrap_or_default().iter().for_each(|&pixel| counts[usize::from(pixel)] += 1);
+            let planes = self.pixels(index).unwrap_or_default().chunks_exact(height * width);
+            for (plane, counts) in planes.zip(&mut counts) {
+                plane.iter().for_each(|&pixel| counts[usize::from(pixel)] += 1);
+            }
         }
-        let total = counts.iter().sum::<u64>().max(1) as f64;
-        let moment = |power: i32| {
-            let values = counts.iter().enumerate().map(|(x, &count)| (x as f64 / 255.).powi(power) * count as f64);
-            values.sum::<f64>() / total
-        };
-        let mean = moment(1);
-        let std = (moment(2) - mean * mean).max(0.).sqrt();
-        let rounded = |value: f64| (value * 1e4).round() / 1e4;
-        (rounded(mean) as f32, if rounded(std) > 0. { rounded(std) as f32 } else { 1. })
+        counts.iter().map(mean_and_std).unzip()
     }
 
     /// The first `count` images, or all if there are fewer.
@@ -152,19 +199,41 @@ impl ImageSet {
 
     /// The first label that is not below `classes`, and its place in the file of labels.
     pub(crate) fn label_beyond(&self, classes: usize) -> Option<(usize, usize)> {
-        let place = self.labels.iter().position(|&label| usize::from(label) >= classes)?;
-        Some((place, usize::from(self.labels[place])))
+        let place = self.labels.iter().position(|&label| label as usize >= classes)?;
+        Some((place, self.labels[place] as usize))
     }
 
     /// The largest label.
     pub(crate) fn largest_label(&self) -> usize {
-        self.labels.iter().copied().max().map_or(0, usize::from)
+        self.labels.iter().copied().max().map_or(0, |label| label as usize)
     }
+}
+
+/// Of bytes, by how often each occurs.
+fn mean_and_std(counts: &[u64; 256]) -> (f32, f32) {
+    let total = counts.iter().sum::<u64>().max(1) as f64;
+    let moment = |power: i32| {
+        let values = counts.iter().enumerate().map(|(x, &count)| (x as f64 / 255.).powi(power) * count as f64);
+        values.sum::<f64>() / total
+    };
+    let mean = moment(1);
+    let std = (moment(2) - mean * mean).max(0.).sqrt();
+    let rounded = |value: f64| (value * 1e4).round() / 1e4;
+    (rounded(mean) as f32, if rounded(std) > 0. { rounded(std) as f32 } else { 1. })
 }
 
 impl Dataset<LabelledImage> for ImageSet {
     fn get(&self, index: usize) -> Option<LabelledImage> {
-        Some(LabelledImage { pixels: self.pixels(index)?.to_vec(), label: self.label(index)? })
+        let label = self.label(index)?;
+        match &self.images {
+            Images::Memory { shape: [channels, height, width], .. } => {
+                let (channels, height, width, pixels) = (*channels, *height, *width, self.pixels(index)?.to_vec());
+                Some(LabelledImage { picture: Some(Picture { channels, height, width, pixels }), label, fitted: true })
+            }
+            Images::Files(files) => {
+                Some(LabelledImage { picture: files.read(self.place(index)?), label, fitted: false })
+            }
+        }
     }
 
     fn len(&self) -> usize {

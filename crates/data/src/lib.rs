@@ -7,10 +7,14 @@
 //!
 //! Knows no networks. Picture files are decoded with the feature `images`; datasets are fetched with `download`.
 
+pub mod augment;
 mod burn_loader;
+mod cifar;
 pub mod digit;
 pub mod download;
 mod error;
+mod files;
+mod folder;
 pub mod idx;
 mod images;
 mod loader;
@@ -20,11 +24,12 @@ pub mod picture;
 pub mod preprocess;
 mod resample;
 
+pub use augment::Augment;
 pub use burn_loader::{Batch, BurnLoader, Cursor};
 pub use download::cache_dir;
 pub use error::DataError;
 pub use images::{ImageSet, LabelledImage};
-pub use loader::{Batches, Loader, LoaderConfig, PlainBatch};
+pub use loader::{Batches, Loader, LoaderConfig, Mix, PlainBatch};
 pub use named::{Source, Splits};
 pub use picture::Picture;
 pub use preprocess::{Normaliser, Preprocess};

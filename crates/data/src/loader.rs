@@ -11,7 +11,8 @@ use std::thread::JoinHandle;
 use burn_dataset::Dataset;
 use crossbeam_channel::{Receiver, bounded};
 
-use crate::{DataError, LabelledImage, Normaliser, Preprocess, order};
+use crate::augment::{Augment, Draw};
+use crate::{DataError, LabelledImage, Normaliser, Picture, Preprocess, order};
 
 /// How many batches a worker makes ahead.
 const AHEAD: usize = 2;
@@ -27,6 +28,17 @@ pub struct PlainBatch {
     pub labels: Vec<usize>,
     /// Each image's index in the dataset `[N]`.
     pub indices: Vec<usize>,
+    /// What the images are mixed with, if they are.
+    pub mix: Option<Mix>,
+}
+
+/// What the images of a batch are mixed with: each image with another one of the batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mix {
+    /// Class of the other image `[N]`.
+    pub labels: Vec<usize>,
+    /// The own class's share of the target, 0 to 1; the rest is the other's.
+    pub share: f64,
 }
 
 /// What decides the batches.
@@ -38,6 +50,8 @@ pub struct LoaderConfig {
     pub shuffle: Option<u64>,
     /// Threads that make batches ahead; 0 makes them on the reader's own thread.
     pub workers: usize,
+    /// How images are changed at random, decided by this seed, the epoch and the image; `None` leaves them as they are.
+    pub augment: Option<(Augment, u64)>,
 }
 
 /// Makes batches of a dataset.
@@ -45,14 +59,13 @@ pub struct LoaderConfig {
 pub struct Loader {
     name: Arc<str>,
     dataset: Arc<dyn Dataset<LabelledImage>>,
+    preprocess: Arc<Preprocess>,
     normaliser: Arc<Normaliser>,
-    /// `[channels, height, width]` of an image.
-    shape: [usize; 3],
     config: LoaderConfig,
 }
 
 impl Loader {
-    /// A loader of images that have the network's input size.
+    /// A loader of images for a network.
     pub fn new(
         name: &str,
         dataset: Arc<dyn Dataset<LabelledImage>>,
@@ -60,8 +73,8 @@ impl Loader {
         config: LoaderConfig,
     ) -> Self {
         assert!(config.batch_size > 0, "a batch holds at least one image");
-        let shape = [preprocess.channels, preprocess.height, preprocess.width];
-        Self { name: name.into(), dataset, normaliser: Arc::new(Normaliser::new(preprocess)), shape, config }
+        let (normaliser, preprocess) = (Arc::new(Normaliser::new(preprocess)), Arc::new(preprocess.clone()));
+        Self { name: name.into(), dataset, preprocess, normaliser, config }
     }
 
     /// Number of images.
@@ -97,7 +110,7 @@ impl Loader {
             Some(seed) => order::shuffled(self.len(), seed, epoch as u64),
             None => (0..self.len() as u32).collect(),
         };
-        let plan = Arc::new(Plan { loader: self.clone(), order });
+        let plan = Arc::new(Plan { loader: self.clone(), epoch, order });
         let end = self.batches_per_epoch();
         let workers = self.config.workers.min(end.saturating_sub(first_batch));
         let queues = (0..workers).map(|worker| plan.clone().spawn(first_batch + worker, workers)).collect();
@@ -108,29 +121,50 @@ impl Loader {
 /// One epoch: which image comes when.
 struct Plan {
     loader: Loader,
+    epoch: usize,
     order: Vec<u32>,
 }
 
 impl Plan {
     fn batch(&self, batch: usize) -> Result<PlainBatch, DataError> {
-        let Loader { name, dataset, normaliser, shape, config } = &self.loader;
+        let Loader { name, dataset, preprocess, normaliser, config } = &self.loader;
         let start = batch * config.batch_size;
         let end = (start + config.batch_size).min(self.order.len());
-        let size = shape.iter().product::<usize>();
-        let mut images = vec![0.; (end - start) * size];
+        let size = preprocess.channels * preprocess.height * preprocess.width;
+        let mut images = Vec::with_capacity((end - start) * size);
         let mut labels = Vec::with_capacity(end - start);
         let mut indices = Vec::with_capacity(end - start);
-        for (&index, out) in self.order[start..end].iter().zip(images.chunks_exact_mut(size)) {
+        for &index in &self.order[start..end] {
             let index = index as usize;
-            let item = dataset.get(index).filter(|item| item.pixels.len() == size);
             let gone = || DataError::Item { dataset: name.to_string(), index, len: dataset.len() };
-            let item = item.ok_or_else(gone)?;
-            normaliser.normalise_into(&item.pixels, out);
-            labels.push(item.label);
+            let LabelledImage { picture, label, fitted } = dataset.get(index).ok_or_else(gone)?;
+            // What cannot be read is left out; its dataset knows.
+            let Some(picture) = picture else { continue };
+            let pixels = self.pixels(picture, fitted, index);
+            let filled = images.len();
+            images.resize(filled + size, 0.);
+            normaliser.normalise_into(&pixels, &mut images[filled..]);
+            labels.push(label);
             indices.push(index);
         }
-        let shape = [end - start, shape[0], shape[1], shape[2]];
-        Ok(PlainBatch { images, shape, labels, indices })
+        let shape = [labels.len(), preprocess.channels, preprocess.height, preprocess.width];
+        let mut made = PlainBatch { images, shape, labels, indices, mix: None };
+        if let Some((augment, seed)) = &config.augment {
+            augment.mix(&mut made, &mut Draw::of_batch(*seed, self.epoch as u64, batch as u64));
+        }
+        Ok(made)
+    }
+
+    /// A picture as the network's input, `[C, H, W]` bytes.
+    fn pixels(&self, picture: Picture, fitted: bool, index: usize) -> Vec<u8> {
+        let Loader { preprocess, config, .. } = &self.loader;
+        match &config.augment {
+            Some((augment, seed)) => {
+                let mut draw = Draw::new(*seed, self.epoch as u64, index as u64);
+                augment.apply(picture, fitted, preprocess, &mut draw).pixels
+            }
+            None => preprocess.fit(picture, fitted).pixels,
+        }
     }
 
     /// Starts a worker that makes every `step`-th batch from `first` on.

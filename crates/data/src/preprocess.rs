@@ -146,7 +146,7 @@ impl Preprocess {
         let inverted = self.polarity == Polarity::Auto && digit::ink(&picture.to_gray()) == Some(Ink::Dark);
         let (mut pixels, region) = match self.resize.mode {
             ResizeMode::Crop => self.crop(&picture),
-            ResizeMode::Pad => self.fit(&picture),
+            ResizeMode::Pad => self.fit_whole(&picture),
             ResizeMode::Squash | ResizeMode::Digit => self.squash(&picture),
         };
         if inverted {
@@ -156,6 +156,16 @@ impl Preprocess {
             pixels = self.pad(&pixels, picture.height, picture.width);
         }
         Prepared { pixels, inverted, found_ink: true, region }
+    }
+
+    /// A picture as the network's input `[C, H, W]`, not yet normalised. One that is `fitted` is left as it is if it has the
+    /// right shape.
+    pub(crate) fn fit(&self, picture: Picture, fitted: bool) -> Picture {
+        let &Self { channels, height, width, .. } = self;
+        if fitted && [picture.channels, picture.height, picture.width] == [channels, height, width] {
+            return picture;
+        }
+        Picture { channels, height, width, pixels: self.pixels(&picture).pixels }
     }
 
     /// `pixels` as the network's input: `(x / 255 - mean) / std`, one or more images of `[C, H, W]`.
@@ -212,7 +222,7 @@ impl Preprocess {
     }
 
     /// The picture as large as it fits, without the bars.
-    fn fit(&self, picture: &Picture) -> (Vec<u8>, Region) {
+    fn fit_whole(&self, picture: &Picture) -> (Vec<u8>, Region) {
         let (height, width) = self.fitted(picture.height, picture.width);
         (self.resample(picture, Span::whole(height), Span::whole(width)), Region::whole(picture))
     }
@@ -227,7 +237,7 @@ impl Preprocess {
         }
     }
 
-    /// Adds the bars around a picture that was `height` x `width` before [`fit`](Self::fit).
+    /// Adds the bars around a picture that was `height` x `width` before [`fit_whole`](Self::fit_whole).
     fn pad(&self, fitted: &[u8], height: usize, width: usize) -> Vec<u8> {
         let (height, width) = self.fitted(height, width);
         let (top, left) = ((self.height - height) / 2, (self.width - width) / 2);

@@ -39,11 +39,11 @@ fn written(folder: &tempfile::TempDir, name: &str, bytes: &[u8]) -> PathBuf {
 fn the_real_mnist_has_the_known_counts_and_first_labels() {
     let splits = Splits::load("mnist", &Source { data_dir: Some(assets()), offline: true }).unwrap();
     assert_eq!((splits.train.labels().count(), splits.test.labels().count()), (60_000, 10_000));
-    assert_eq!(splits.train.shape(), [1, 28, 28]);
+    assert_eq!(splits.train.shape(), Some([1, 28, 28]));
     assert_eq!(splits.train.labels().take(10).collect::<Vec<_>>(), [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
     assert_eq!(splits.test.labels().take(10).collect::<Vec<_>>(), [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
     // The figures that everybody normalises MNIST with.
-    assert_eq!(splits.train.mean_and_std(), (0.1307, 0.3081));
+    assert_eq!(splits.train.mean_and_std(), (vec![0.1307], vec![0.3081]));
     assert_eq!(splits.classes, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
 }
 
@@ -108,15 +108,18 @@ fn a_folder_of_idx_files_is_a_dataset_and_its_faults_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let load = || Splits::load(folder.path().to_str().unwrap(), &Source::default());
     let message = load().unwrap_err().to_string();
-    assert!(message.contains("no train-images-idx3-ubyte or train-images-idx3-ubyte.gz"), "{message}");
+    assert!(message.contains("no pictures in folders of classes"), "{message}");
 
     written(&folder, "train-images-idx3-ubyte", &images_file(4, 2, 3, &[10; 24]));
+    let message = load().unwrap_err().to_string();
+    assert!(message.contains("no train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz"), "{message}");
     written(&folder, "train-labels-idx1-ubyte", &labels_file(&[0, 1, 2, 1]));
     written(&folder, "t10k-images-idx3-ubyte", &images_file(1, 2, 3, &[10; 6]));
     written(&folder, "t10k-labels-idx1-ubyte", &labels_file(&[2]));
     let splits = load().unwrap();
-    assert_eq!((splits.classes.len(), splits.preprocess.height, splits.preprocess.width), (3, 2, 3));
-    splits.preprocess.validate().unwrap();
+    let preprocess = splits.preprocess.unwrap();
+    assert_eq!((splits.classes.len(), preprocess.height, preprocess.width), (3, 2, 3));
+    preprocess.validate().unwrap();
 
     let labels = written(&folder, "t10k-labels-idx1-ubyte", &labels_file(&[3]));
     let message = load().unwrap_err().to_string();
@@ -128,7 +131,7 @@ fn a_folder_of_idx_files_is_a_dataset_and_its_faults_are_named() {
 #[test]
 fn what_is_no_dataset_is_refused_with_the_choices() {
     let message = Splits::load("imagenet", &Source::default()).unwrap_err().to_string();
-    assert!(message.contains("mnist, fashion-mnist or kmnist"), "{message}");
+    assert!(message.contains("mnist, fashion-mnist, kmnist, cifar10 or cifar100"), "{message}");
 }
 
 #[test]

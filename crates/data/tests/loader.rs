@@ -13,7 +13,7 @@ fn mnist(count: usize) -> Arc<dyn Dataset<LabelledImage>> {
 }
 
 fn loader(dataset: Arc<dyn Dataset<LabelledImage>>, shuffle: Option<u64>, workers: usize) -> Loader {
-    Loader::new("test", dataset, &Preprocess::mnist(), LoaderConfig { batch_size: 64, shuffle, workers })
+    Loader::new("test", dataset, &Preprocess::mnist(), LoaderConfig { batch_size: 64, shuffle, workers, augment: None })
 }
 
 fn batches(loader: &Loader, epoch: usize, first: usize) -> Vec<PlainBatch> {
@@ -57,7 +57,7 @@ fn batches_hold_the_images_they_name_normalised() {
         for ((&index, &label), pixels) in batch.indices.iter().zip(&batch.labels).zip(batch.images.chunks(784)) {
             let item = dataset.get(index).unwrap();
             assert_eq!(item.label, label);
-            for (&byte, &value) in item.pixels.iter().zip(pixels) {
+            for (&byte, &value) in item.picture.unwrap().pixels.iter().zip(pixels) {
                 assert_eq!(value, (f32::from(byte) / 255. - 0.1307) / 0.3081);
             }
         }

@@ -12,7 +12,8 @@ use crate::parameters::{parameters, with_parameters};
 use crate::published::{Published, published};
 use crate::summary::{Outline, Summary};
 use crate::{
-    DenseNetConfig, GoogLeNetConfig, InceptionV3Config, LectureCnnConfig, MlpConfig, Network, ResNetConfig, VggConfig,
+    DenseNetConfig, GoogLeNetConfig, InceptionV3Config, LectureCnnConfig, MlpConfig, Network, ResNet8Config,
+    ResNetConfig, VggConfig,
 };
 
 /// A kind of network.
@@ -22,6 +23,8 @@ pub enum Architecture {
     LectureCnn,
     /// [`crate::Mlp`].
     Mlp,
+    /// [`crate::ResNet8`].
+    ResNet8,
     /// [`crate::Vgg`].
     Vgg {
         /// Layers with weights.
@@ -57,9 +60,10 @@ const fn vgg(depth: usize, batch_norm: bool) -> Architecture {
 }
 
 /// Names are torchvision's where it has the network.
-const NAMES: [(Architecture, &str); 21] = [
+const NAMES: [(Architecture, &str); 22] = [
     (Architecture::LectureCnn, "lecture-cnn"),
     (Architecture::Mlp, "mlp"),
+    (Architecture::ResNet8, "resnet8"),
     (vgg(11, false), "vgg11"),
     (vgg(11, true), "vgg11_bn"),
     (vgg(13, false), "vgg13"),
@@ -104,6 +108,7 @@ impl Architecture {
         match self {
             Self::LectureCnn => "the lecture's convolutional network",
             Self::Mlp => "the lecture's fully connected network",
+            Self::ResNet8 => "blocks with shortcuts, for small pictures",
             Self::Vgg { batch_norm: false, .. } => "convolutions 3x3 alone (2014)",
             Self::Vgg { batch_norm: true, .. } => "the same with batch normalisation",
             Self::ResNet(_) => "blocks with shortcuts (2015)",
@@ -129,7 +134,7 @@ impl Architecture {
     /// Shape of the images that it is usually given: `[C, H, W]`.
     pub fn input(self) -> [usize; 3] {
         match self {
-            Self::LectureCnn | Self::Mlp => [1, 28, 28],
+            Self::LectureCnn | Self::Mlp | Self::ResNet8 => [1, 28, 28],
             Self::InceptionV3 => [3, 299, 299],
             _ => [3, 224, 224],
         }
@@ -140,6 +145,7 @@ impl Architecture {
         let smallest = match self {
             Self::LectureCnn | Self::Mlp => return [channels, height, width] == self.input(),
             Self::Vgg { .. } => 32,
+            Self::ResNet8 => 2,
             Self::ResNet(_) => 8,
             Self::GoogLeNet => 31,
             Self::InceptionV3 => 75,
@@ -151,7 +157,7 @@ impl Architecture {
     /// The weight of the layer that gives the classes, `[classes, features]`.
     pub fn head(self) -> &'static str {
         match self {
-            Self::LectureCnn | Self::ResNet(_) | Self::GoogLeNet | Self::InceptionV3 => "fc.weight",
+            Self::LectureCnn | Self::ResNet8 | Self::ResNet(_) | Self::GoogLeNet | Self::InceptionV3 => "fc.weight",
             Self::Mlp => "fc5.weight",
             Self::Vgg { .. } => "classifier.6.weight",
             Self::DenseNet(_) => "classifier.weight",
@@ -183,6 +189,7 @@ impl Architecture {
         match self {
             Self::LectureCnn => Network::LectureCnn(LectureCnnConfig { classes }.init(device)),
             Self::Mlp => Network::Mlp(MlpConfig { classes }.init(device)),
+            Self::ResNet8 => Network::ResNet8(ResNet8Config { channels, classes }.init(device)),
             Self::Vgg { depth, batch_norm } => {
                 Network::Vgg(VggConfig { depth, batch_norm, channels, classes }.init(device))
             }

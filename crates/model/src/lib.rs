@@ -21,6 +21,7 @@ mod parameters;
 mod pass;
 mod published;
 mod resnet;
+mod resnet8;
 mod sequence;
 mod summary;
 mod tally;
@@ -44,6 +45,7 @@ pub use parameters::{NamedTensor, ParameterError, parameter_count, parameters, s
 pub use pass::{Compute, Logits, Pass};
 pub use published::{BASE, Published};
 pub use resnet::{Block, ResNet, ResNetConfig};
+pub use resnet8::{ResNet8, ResNet8Config};
 pub use sequence::{Layer, MaxPool, run_images, run_rows};
 pub use summary::{LayerSummary, Outline, Summary};
 pub use tally::{Confusion, Prediction, Tally, softmax, top};

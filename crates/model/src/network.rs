@@ -6,7 +6,7 @@ use kiln_backend::Backend;
 
 use crate::parameters::parameter_count;
 use crate::pass::{Compute, Logits, Pass};
-use crate::{DenseNet, GoogLeNet, InceptionV3, LectureCnn, Mlp, ResNet, Vgg};
+use crate::{DenseNet, GoogLeNet, InceptionV3, LectureCnn, Mlp, ResNet, ResNet8, Vgg};
 
 /// Any of the networks.
 #[expect(clippy::large_enum_variant, reason = "there is one network in a program, not thousands")]
@@ -16,6 +16,8 @@ pub enum Network<B: BurnBackend> {
     LectureCnn(LectureCnn<B>),
     /// The lecture's fully connected network.
     Mlp(Mlp<B>),
+    /// ResNet-8.
+    ResNet8(ResNet8<B>),
     /// VGG.
     Vgg(Vgg<B>),
     /// ResNet.
@@ -34,6 +36,7 @@ impl<B: BurnBackend> Network<B> {
         match self {
             Self::LectureCnn(network) => network.run(pass, x).into(),
             Self::Mlp(network) => network.run(pass, x).into(),
+            Self::ResNet8(network) => network.run(pass, x).into(),
             Self::Vgg(network) => network.run(pass, x).into(),
             Self::ResNet(network) => network.run(pass, x).into(),
             Self::GoogLeNet(network) => network.run(pass, x),

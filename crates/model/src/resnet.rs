@@ -13,7 +13,8 @@ use crate::layers::{Start, conv};
 use crate::pass::Pass;
 use crate::sequence::{Layer, run_images};
 
-const EPSILON: f64 = 1e-5;
+/// Added to the variance: PyTorch's default.
+pub(crate) const EPSILON: f64 = 1e-5;
 
 /// Size of a [`ResNet`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +122,14 @@ pub struct Block<B: BurnBackend> {
 }
 
 impl<B: BurnBackend> Block<B> {
-    fn new(from: usize, width: usize, to: usize, stride: usize, bottleneck: bool, device: &B::Device) -> Self {
+    pub(crate) fn new(
+        from: usize,
+        width: usize,
+        to: usize,
+        stride: usize,
+        bottleneck: bool,
+        device: &B::Device,
+    ) -> Self {
         let norm = |channels| BatchNorm::new(channels, EPSILON, device);
         let start = Start::FanOut;
         let (conv1, conv2) = match bottleneck {
@@ -144,7 +152,7 @@ impl<B: BurnBackend> Block<B> {
         }
     }
 
-    fn run<P: Pass<B>>(&self, pass: &P, x: P::Image) -> P::Image {
+    pub(crate) fn run<P: Pass<B>>(&self, pass: &P, x: P::Image) -> P::Image {
         let shortcut = Some(run_images(&self.downsample, pass, x.clone()));
         let y = pass.conv_norm(x, &self.conv1, &self.bn1, None, true);
         match (&self.conv3, &self.bn3) {

@@ -149,6 +149,15 @@ pub struct Weights {
     tensors: Vec<NamedTensor>,
 }
 
+/// Weights that training begins with.
+#[derive(Clone, Debug)]
+pub struct InitialWeights {
+    /// Under PyTorch's names.
+    pub tensors: Vec<NamedTensor>,
+    /// GoogLeNet and Inception: whether they want images within ±1, see [`Sizes::transform_input`].
+    pub transform_input: bool,
+}
+
 impl Weights {
     /// Reads a weights file.
     ///
@@ -233,17 +242,18 @@ impl Weights {
         bytes.and_then(|bytes| parse(&bytes)).map_err(|fault| WeightsError { path: path.to_owned(), fault })
     }
 
-    /// The tensors of a file of either kind, for an architecture whose training begins with them.
+    /// What a file of either kind gives an architecture whose training begins with it.
     ///
     /// # Errors
     /// If it cannot be read, is damaged, or says that it is of another architecture.
-    pub fn tensors(path: &Path, architecture: Architecture) -> Result<Vec<NamedTensor>, WeightsError> {
+    pub fn initial(path: &Path, architecture: Architecture) -> Result<InitialWeights, WeightsError> {
         let parse = |bytes: &[u8]| {
             if describes_itself(bytes) {
                 let weights = Self::parse(bytes, path)?;
                 let found = weights.architecture;
                 return if found == architecture {
-                    Ok(weights.tensors)
+                    let transform_input = weights.description.config.transform_input;
+                    Ok(InitialWeights { tensors: weights.tensors, transform_input })
                 } else {
                     Err(Fault::OtherArchitecture { found, expected: architecture })
                 };
@@ -251,7 +261,7 @@ impl Weights {
             let mut tensors = foreign::read(bytes)?;
             foreign::rename(architecture, &mut tensors);
             tensors.iter().try_for_each(check_finite)?;
-            Ok(tensors)
+            Ok(InitialWeights { tensors, transform_input: architecture.has_auxiliary() })
         };
         let bytes = std::fs::read(path).map_err(Fault::Read);
         bytes.and_then(|bytes| parse(&bytes)).map_err(|fault| WeightsError { path: path.to_owned(), fault })

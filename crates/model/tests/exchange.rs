@@ -54,7 +54,7 @@ fn weights_saved_by_pytorch_give_the_same_logits_here() {
     assert_same_logits(&weights.network(&Default::default()).unwrap(), "from-torch");
 
     // The same by `torch.save`, and rounded to 16 bits.
-    let tensors = |name: &str| Weights::tensors(&golden(name), Architecture::LectureCnn).unwrap();
+    let tensors = |name: &str| Weights::initial(&golden(name), Architecture::LectureCnn).unwrap().tensors;
     let sorted = |name: &str| {
         let mut tensors = tensors(name);
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
@@ -76,7 +76,7 @@ fn weights_saved_by_pytorch_give_the_same_logits_here() {
 /// What begins with somebody's weights keeps its own last layer if that has another size, and says so.
 #[test]
 fn a_last_layer_of_another_size_is_left_out() {
-    let tensors = || Weights::tensors(&golden("from-torch.pth"), Architecture::LectureCnn).unwrap();
+    let tensors = || Weights::initial(&golden("from-torch.pth"), Architecture::LectureCnn).unwrap().tensors;
     let network = |classes| {
         let architecture = Architecture::LectureCnn;
         architecture.seeded::<Reference>(&architecture.sizes(classes), 1, &Default::default())

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! checkpoints/00003-00000/    3 epochs are complete, and 0 batches of the next one
-//!     model.mpk  optimizer.mpk  progress.json  manifest.json
+//!     model.mpk  optimizer.mpk  average.mpk  progress.json  manifest.json
 //! ```
 //!
 //! A checkpoint is written into a folder of another name, each file flushed, the manifest with sizes and SHA-256 sums
@@ -21,6 +21,8 @@ use crate::progress::Progress;
 
 const MODEL: &str = "model.mpk";
 const OPTIMIZER: &str = "optimizer.mpk";
+/// Only where averages are kept.
+const AVERAGE: &str = "average.mpk";
 const PROGRESS: &str = "progress.json";
 const MANIFEST: &str = "manifest.json";
 /// Version of the layout; another one is not read.
@@ -33,6 +35,8 @@ pub struct Checkpoint {
     pub model: Vec<u8>,
     /// The optimizer's state, as Burn records it.
     pub optimizer: Vec<u8>,
+    /// The averaged weights, if they are kept, as Burn records them.
+    pub average: Option<Vec<u8>>,
     /// Everything else.
     pub progress: Progress,
 }
@@ -145,8 +149,9 @@ fn write_aside(folder: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
     }
     fs::create_dir(folder)?;
     let progress = serde_json::to_vec_pretty(&checkpoint.progress)?;
-    let files = [(MODEL, &checkpoint.model), (OPTIMIZER, &checkpoint.optimizer), (PROGRESS, &progress)];
-    let sums = files.map(|(name, bytes)| (name.to_owned(), FileSum::of(bytes))).into_iter().collect();
+    let mut files = vec![(MODEL, &checkpoint.model), (OPTIMIZER, &checkpoint.optimizer), (PROGRESS, &progress)];
+    files.extend(checkpoint.average.as_ref().map(|average| (AVERAGE, average)));
+    let sums = files.iter().map(|(name, bytes)| ((*name).to_owned(), FileSum::of(bytes))).collect();
     let manifest = serde_json::to_vec_pretty(&Manifest { version: VERSION, files: sums })?;
     for (name, bytes) in files.into_iter().chain([(MANIFEST, &manifest)]) {
         let mut file = fs::File::create_new(folder.join(name))?;
@@ -172,7 +177,8 @@ fn read(folder: &Path) -> Result<Checkpoint, String> {
         }
     };
     let progress = serde_json::from_slice(&verified(PROGRESS)?).map_err(|error| format!("{PROGRESS}: {error}"))?;
-    Ok(Checkpoint { model: verified(MODEL)?, optimizer: verified(OPTIMIZER)?, progress })
+    let average = manifest.files.contains_key(AVERAGE).then(|| verified(AVERAGE)).transpose()?;
+    Ok(Checkpoint { model: verified(MODEL)?, optimizer: verified(OPTIMIZER)?, average, progress })
 }
 
 #[cfg(test)]
@@ -195,7 +201,8 @@ mod tests {
             });
         }
         progress.batch = batch;
-        Checkpoint { model: vec![epochs as u8; 1000], optimizer: vec![batch as u8; 500], progress }
+        let average = (epochs > 1).then(|| vec![9; 300]);
+        Checkpoint { model: vec![epochs as u8; 1000], optimizer: vec![batch as u8; 500], average, progress }
     }
 
     fn saved(keep: usize, states: &[(usize, usize)]) -> (tempfile::TempDir, Checkpoints) {
@@ -216,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_damaged_one_is_passed_over_for_the_one_before() {
-        for file in [MODEL, OPTIMIZER, PROGRESS, MANIFEST] {
+        for file in [MODEL, OPTIMIZER, AVERAGE, PROGRESS, MANIFEST] {
             let cut: fn(&mut Vec<u8>) = |bytes| bytes.truncate(bytes.len() / 2);
             let flip: fn(&mut Vec<u8>) = |bytes| bytes[9] ^= 1;
             for damage in [cut, flip] {

@@ -1,14 +1,23 @@
 //! Every option of a training run: flags on the command line, `config.toml` in the run's folder.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, FromArgMatches};
 use kiln_backend::BackendName;
 use kiln_cli::{Exit, Failure, MAX_THREADS};
+use kiln_data::preprocess::{MAX_SIDE, ResizeMode};
 use kiln_model::{Architecture, Freeze};
 use serde::{Deserialize, Serialize};
 
+use crate::loss::Loss;
+use crate::run_data::RunData;
 use crate::schedule::{Schedule, Shape};
+
+mod augment;
+
+pub use augment::AugmentOptions;
 
 /// The rule that turns gradients into steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -38,6 +47,28 @@ pub enum DashboardName {
     Off,
 }
 
+/// How pictures of another size are fitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum FitName {
+    /// The centre, after the shorter side was fitted.
+    Crop,
+    /// Bars beside what is longer.
+    Pad,
+    /// Without regard to the shape.
+    Squash,
+}
+
+impl From<FitName> for ResizeMode {
+    fn from(name: FitName) -> Self {
+        match name {
+            FitName::Crop => Self::Crop,
+            FitName::Pad => Self::Pad,
+            FitName::Squash => Self::Squash,
+        }
+    }
+}
+
 /// The options of a run. Defaults are the lecture's recipe.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,11 +81,16 @@ pub struct Config {
     /// classes differs
     #[arg(long, value_name = "FILE")]
     pub initial_checkpoint: Option<PathBuf>,
+    /// googlenet and inception_v3: whether the network brings images that are normalised as ImageNet's within ±1 [default: as the
+    /// weights to begin with want it; torchvision's do]
+    #[arg(long, value_name = "true|false")]
+    pub transform_input: Option<bool>,
     /// Layers to leave as they are: backbone (all but the last one), or the first N of those with weights
     #[arg(long, value_name = "N|backbone")]
     #[serde(default, with = "as_optional_text", skip_serializing_if = "Option::is_none")]
     pub freeze: Option<Freeze>,
-    /// mnist, fashion-mnist, kmnist, or the path of a folder with IDX files
+    /// mnist, fashion-mnist, kmnist, cifar10, cifar100, or the path of a folder of pictures (train/CLASS/.., val/CLASS/.., or
+    /// CLASS/..), of a CSV file with columns path and label, or of a folder with IDX files
     #[arg(long, default_value = "mnist", value_name = "NAME|PATH")]
     pub dataset: String,
     /// Folder where the dataset is looked for first, and downloaded to
@@ -62,11 +98,20 @@ pub struct Config {
     pub data_dir: Option<PathBuf>,
     /// Open no socket
     #[arg(long)]
-    #[serde(default)]
     pub offline: bool,
     /// Training images to validate on, as a number or a fraction; 0 validates on the test set
     #[arg(long, default_value_t = 0., value_name = "N|F")]
     pub valid_split: f64,
+    /// Side of the network's input, in pixels [default: the dataset's, or the network's usual one]
+    #[arg(long, value_name = "N")]
+    pub img_size: Option<usize>,
+    /// Channels of the network's input: 1 (grey) or 3 (RGB) [default: the dataset's, or the network's usual ones]
+    #[arg(long, value_name = "N")]
+    pub in_chans: Option<usize>,
+    /// How pictures of another size are fitted: crop (the centre, after the shorter side was fitted), pad (bars beside), squash
+    /// [default: crop for photographs]
+    #[arg(long, value_name = "NAME", hide_possible_values = true)]
+    pub resize_mode: Option<FitName>,
     /// Train on the first N images only
     #[arg(long, value_name = "N")]
     pub limit_train: Option<usize>,
@@ -91,9 +136,15 @@ pub struct Config {
     /// Momentum of sgd
     #[arg(long, default_value_t = 0.5, value_name = "F")]
     pub momentum: f64,
-    /// Weight decay [default: 0.01 for adamw, else 0]
+    /// Batches whose gradients make one step: their mean over all images
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub grad_accum_steps: usize,
+    /// Weight decay of weights that are matrices or kernels [default: 0.01 for adamw, else 0]
     #[arg(long, alias = "wd", value_name = "F")]
     pub weight_decay: Option<f64>,
+    /// Weight decay of biases and of normalisations' weights; give it the same value for PyTorch's way
+    #[arg(long, default_value_t = 0., value_name = "F")]
+    pub bias_weight_decay: f64,
     /// Learning-rate schedule
     #[arg(long, default_value = "constant", value_name = "NAME")]
     pub sched: Shape,
@@ -115,9 +166,20 @@ pub struct Config {
     /// Share of the target that is spread over all classes
     #[arg(long, alias = "smoothing", default_value_t = 0., value_name = "F")]
     pub label_smoothing: f64,
+    /// How much images of each class count: balanced (as much for every class), or as many numbers as there are classes,
+    /// separated by commas
+    #[arg(long, value_name = "balanced|F,F,..")]
+    #[serde(default, with = "as_optional_text", skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<ClassWeights>,
     /// Clip the norm of all gradients together to this
     #[arg(long, value_name = "F")]
     pub clip_grad: Option<f64>,
+    /// Keep a moving average of the weights (EMA), and evaluate and write that
+    #[arg(long)]
+    pub model_ema: bool,
+    /// How much of the average stays at each iteration; less at the first ones
+    #[arg(long, default_value_t = 0.9998, value_name = "F")]
+    pub model_ema_decay: f64,
     /// Stop after N epochs without a better one
     #[arg(long, value_name = "N")]
     pub patience: Option<usize>,
@@ -148,6 +210,43 @@ pub struct Config {
     /// ignores Ctrl-C and stops the program on an arrow key pressed before the first metric), plain, off
     #[arg(long, default_value = "auto", value_name = "NAME", hide_possible_values = true)]
     pub dashboard: DashboardName,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a comment here would head the help")]
+    pub augment: AugmentOptions,
+}
+
+/// How much images of each class count in the loss.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClassWeights {
+    /// So much that every class counts as much in all.
+    Balanced,
+    /// By class.
+    Given(Vec<f64>),
+}
+
+impl fmt::Display for ClassWeights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Balanced => f.write_str("balanced"),
+            Self::Given(weights) => {
+                let weights: Vec<_> = weights.iter().map(f64::to_string).collect();
+                f.write_str(&weights.join(","))
+            }
+        }
+    }
+}
+
+impl FromStr for ClassWeights {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "balanced" {
+            return Ok(Self::Balanced);
+        }
+        let number = |part: &str| part.trim().parse().ok().filter(|weight: &f64| weight.is_finite() && *weight > 0.);
+        let weights = text.split(',').map(number).collect::<Option<_>>();
+        weights.map(Self::Given).ok_or_else(|| "expected `balanced` or numbers above 0, separated by commas".to_owned())
+    }
 }
 
 /// More of anything is a slip of the finger, and would overflow where numbers are multiplied.
@@ -185,6 +284,8 @@ impl Config {
             ("valid-split", "a whole number, or a fraction below 1", {
                 not_negative(split) && (split < 1. || split.fract() == 0.)
             }),
+            ("img-size", "1 to 4096", self.img_size.is_none_or(|side| (1..=MAX_SIDE).contains(&side))),
+            ("in-chans", "1 or 3", self.in_chans.is_none_or(|channels| [1, 3].contains(&channels))),
             ("limit-train", "at least 1", self.limit_train != Some(0)),
             ("limit-test", "at least 1", self.limit_test != Some(0)),
             ("epochs", "1 to 1000000", (1..=LARGEST).contains(&self.epochs)),
@@ -193,6 +294,9 @@ impl Config {
             ("threads", "1 to 1024", self.threads.is_none_or(|threads| (1..=MAX_THREADS).contains(&threads))),
             ("lr", "a number above 0", self.lr.is_none_or(positive)),
             ("momentum", "0 up to but not 1", (0. ..1.).contains(&self.momentum)),
+            ("grad-accum-steps", "1 to 1000000", (1..=LARGEST).contains(&self.grad_accum_steps)),
+            ("model-ema-decay", "0 up to but not 1", (0. ..1.).contains(&self.model_ema_decay)),
+            ("bias-weight-decay", "a number from 0", not_negative(self.bias_weight_decay)),
             ("weight-decay", "a number from 0", is_or_none(self.weight_decay, |v| v.is_finite() && v >= 0.)),
             ("warmup-epochs", "a number from 0", is_or_none(self.warmup_epochs, |v| v.is_finite() && v >= 0.)),
             ("warmup-lr", "a number from 0", is_or_none(self.warmup_lr, |v| v.is_finite() && v >= 0.)),
@@ -209,10 +313,13 @@ impl Config {
             ("initial-checkpoint", "a path in UTF-8", {
                 self.initial_checkpoint.as_ref().is_none_or(|path| path.to_str().is_some())
             }),
+            ("transform-input", "a network that has it, and three channels", {
+                self.transform_input != Some(true) || (self.model.has_auxiliary() && self.in_chans != Some(1))
+            }),
             ("data-dir", "a path in UTF-8", self.data_dir.as_ref().is_none_or(|path| path.to_str().is_some())),
             ("device", "auto or a number", self.device.parse::<kiln_backend::DeviceChoice>().is_ok()),
         ];
-        match checks.into_iter().find(|(_, _, good)| !good) {
+        match checks.into_iter().chain(self.augment.checks()).find(|(_, _, good)| !good) {
             Some((option, expected, _)) => {
                 Err(Failure::new(Exit::Usage, format!("--{option}: out of range, expected {expected}")))
             }
@@ -236,6 +343,25 @@ impl Config {
         }
     }
 
+    /// The loss over a run's images.
+    ///
+    /// # Errors
+    /// If there are not as many class weights as classes.
+    pub(crate) fn loss(&self, data: &RunData) -> Result<Loss, Failure> {
+        let classes = data.classes.len();
+        let class_weights = match &self.class_weights {
+            None => Vec::new(),
+            Some(ClassWeights::Balanced) => data.balanced_weights(),
+            Some(ClassWeights::Given(weights)) if weights.len() == classes => weights.clone(),
+            Some(ClassWeights::Given(weights)) => {
+                let what =
+                    format!("--class-weights: {} numbers, but {} has {classes} classes", weights.len(), data.name);
+                return Err(Failure::new(Exit::Usage, what));
+            }
+        };
+        Ok(Loss { label_smoothing: self.label_smoothing, class_weights })
+    }
+
     /// How many of `len` training images are for validation.
     pub fn validation_count(&self, len: usize) -> usize {
         match self.valid_split {
@@ -249,17 +375,36 @@ impl Config {
         toml::to_string(self).unwrap_or_else(|error| unreachable!("flat options are always TOML: {error}"))
     }
 
-    /// Reads a run's `config.toml`.
+    /// What no option at all means, before it is resolved.
+    fn defaults() -> Self {
+        let command = Self::augment_args(clap::Command::new("train"));
+        let parsed = Self::from_arg_matches(&command.get_matches_from(["train"]));
+        parsed.unwrap_or_else(|error| unreachable!("every option has a default: {error}"))
+    }
+
+    /// Options from TOML such as a run's `config.toml`; those that are not there have their defaults.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn from_toml(text: &str) -> Result<Self, String> {
+        let given: toml::Table = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            format!("line {line}: {}", error.message())
+        })?;
+        let mut options = table(&Self::defaults());
+        overlay(&mut options, given);
+        let config: Self = options.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+        Ok(config)
+    }
+
+    /// Reads options from a file such as a run's `config.toml`.
     ///
     /// # Errors
     /// If the file cannot be read or is not such a file.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let failed = |reason: String| Failure::new(Exit::Usage, format!("{}: {reason}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
-        let config: Self = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-            failed(format!("line {line}: {}", error.message()))
-        })?;
+        let config = Self::from_toml(&text).map_err(failed)?;
         config.validate()?;
         Ok(config)
     }
@@ -269,9 +414,14 @@ impl Config {
         let mut merged = table(&self);
         let flags = table(flags);
         for option in given {
-            match flags.get(option) {
-                Some(value) => merged.insert(option.clone(), value.clone()),
-                None => merged.remove(option),
+            let section = match table(&self.augment).contains_key(option) {
+                true => merged.get_mut("augment").and_then(toml::Value::as_table_mut),
+                false => Some(&mut merged),
+            };
+            let Some(section) = section else { continue };
+            match value(&flags, option) {
+                Some(value) => section.insert(option.clone(), value.clone()),
+                None => section.remove(option),
             };
         }
         merged.try_into().unwrap_or_else(|error| unreachable!("both sides are options: {error}"))
@@ -284,11 +434,11 @@ impl Config {
     pub fn resumed(self, flags: &Self, given: &[String]) -> Result<Self, Failure> {
         let wanted = self.clone().overridden(flags, given);
         let (own, new) = (table(&self), table(&wanted));
-        let differs = |option: &&String| own.get(*option) != new.get(*option);
+        let differs = |option: &&String| value(&own, option) != value(&new, option);
         let fixed = given.iter().filter(differs).find(|option| !FREE_ON_RESUME.contains(&option.as_str()));
         match fixed {
             Some(option) => {
-                let text = |table: &toml::Table| table.get(option).map_or("unset".to_owned(), ToString::to_string);
+                let text = |table| value(table, option).map_or("unset".to_owned(), ToString::to_string);
                 let (flag, own, new) = (option.replace('_', "-"), text(&own), text(&new));
                 let what = format!("--{flag} {new}: the run was started with {own}, which a resumed run cannot change");
                 Err(Failure::new(Exit::Usage, what))
@@ -298,8 +448,26 @@ impl Config {
     }
 }
 
-fn table(config: &Config) -> toml::Table {
-    toml::Table::try_from(config).unwrap_or_else(|error| unreachable!("flat options are always TOML: {error}"))
+fn table(options: &impl Serialize) -> toml::Table {
+    toml::Table::try_from(options).unwrap_or_else(|error| unreachable!("options are always TOML: {error}"))
+}
+
+/// An option's value, whatever section it is in.
+fn value<'a>(options: &'a toml::Table, option: &str) -> Option<&'a toml::Value> {
+    let sections = options.values().filter_map(toml::Value::as_table);
+    options.get(option).or_else(|| sections.into_iter().find_map(|section| section.get(option)))
+}
+
+/// Puts values over those of `options`, section by section.
+fn overlay(options: &mut toml::Table, values: toml::Table) {
+    for (name, value) in values {
+        match (options.get_mut(&name), value) {
+            (Some(toml::Value::Table(section)), toml::Value::Table(values)) => overlay(section, values),
+            (_, value) => {
+                options.insert(name, value);
+            }
+        }
+    }
 }
 
 /// A value as the text that it is parsed from.

@@ -4,10 +4,13 @@
 //! Config ─► run::start / run::resume ─► Learner + Strategy ─► Records (files, lines), Checkpoints, Dashboard
 //! ```
 
+pub mod average;
 pub mod checkpoint;
 pub mod config;
 pub mod console;
 pub mod dashboard;
+pub mod gradients;
+pub mod loss;
 pub mod metrics;
 pub mod optimizer;
 pub mod outcome;

@@ -12,12 +12,14 @@ use burn::tensor::{Device, Tensor};
 
 use crate::config::{Config, OptimizerName};
 
-/// The rule and its constants. Weight decay acts on every weight, as it does in PyTorch.
+/// The rule and its constants.
 #[derive(Clone, Debug)]
 pub struct Rule {
     name: OptimizerName,
     momentum: f64,
     weight_decay: f64,
+    /// The decay of what has one dimension: biases, and weights of normalisations.
+    bias_weight_decay: f64,
 }
 
 /// PyTorch's defaults for Adam and AdamW.
@@ -28,7 +30,12 @@ const EPSILON: f64 = 1e-8;
 impl Rule {
     /// The rule that the options ask for.
     pub fn new(config: &Config) -> Self {
-        Self { name: config.opt, momentum: config.momentum, weight_decay: config.weight_decay.unwrap_or(0.) }
+        Self {
+            name: config.opt,
+            momentum: config.momentum,
+            weight_decay: config.weight_decay.unwrap_or(0.),
+            bias_weight_decay: config.bias_weight_decay,
+        }
     }
 }
 
@@ -54,9 +61,10 @@ impl<B: Backend> SimpleOptimizer<B> for Rule {
         state: Option<RuleState<B, D>>,
     ) -> (Tensor<B, D>, Option<RuleState<B, D>>) {
         let decoupled = self.name == OptimizerName::Adamw;
-        let weight = if decoupled && self.weight_decay > 0. { weight * (1. - lr * self.weight_decay) } else { weight };
-        let grad = match !decoupled && self.weight_decay > 0. {
-            true => grad + weight.clone() * self.weight_decay,
+        let decay = if D > 1 { self.weight_decay } else { self.bias_weight_decay };
+        let weight = if decoupled && decay > 0. { weight * (1. - lr * decay) } else { weight };
+        let grad = match !decoupled && decay > 0. {
+            true => grad + weight.clone() * decay,
             false => grad,
         };
         let steps = state.as_ref().map_or(0, |state| state.steps) + 1;
@@ -159,7 +167,7 @@ mod tests {
 
     #[test]
     fn steps_are_those_of_pytorch() {
-        let rule = |name, momentum, weight_decay| Rule { name, momentum, weight_decay };
+        let rule = |name, momentum, decay| Rule { name, momentum, weight_decay: 9., bias_weight_decay: decay };
         assert_steps(&rule(OptimizerName::Sgd, 0.5, 0.), SGD);
         assert_steps(&rule(OptimizerName::Sgd, 0.5, 0.1), SGD_DECAY);
         assert_steps(&rule(OptimizerName::Sgd, 0., 0.), SGD_PLAIN);

@@ -8,9 +8,10 @@ use kiln_model::weights::Weights;
 use kiln_model::{Network, Tally};
 
 use crate::config::Config;
+use crate::loss::Loss;
 use crate::progress::Progress;
 use crate::records::Records;
-use crate::run_data::RunData;
+use crate::run_data::{RunData, check_read};
 use crate::task::Task;
 
 /// What `result.json` holds; fields in its order.
@@ -40,6 +41,9 @@ pub struct Outcome {
     pub parameters: usize,
     /// The dataset's name.
     pub dataset: String,
+    /// Pictures of the training, validation and test sets that were left out because they cannot be read.
+    #[serde(default)]
+    pub unreadable: usize,
     /// The backend's name.
     pub backend: String,
     /// The device.
@@ -60,8 +64,8 @@ pub(crate) fn finish<B: Backend>(
         unreachable!("a complete run has an epoch");
     };
     let network: Network<B> = Weights::read(&records.run.best())?.network(device)?;
-    let of_best = Task { network, label_smoothing: 0. };
-    let (test_accuracy, test_loss, best_test_accuracy) = if config.valid_split == 0. {
+    let of_best = Task { network, loss: Loss::default() };
+    let (test_accuracy, test_loss, best_test_accuracy) = if data.validates_on_test {
         (row.valid_accuracy, row.valid_loss, progress.rows[best.epoch - 1].valid_accuracy)
     } else {
         let on_last = test(&last, data, config, device)?;
@@ -84,6 +88,7 @@ pub(crate) fn finish<B: Backend>(
         model: config.model.name().to_owned(),
         parameters: last.network.parameter_count(),
         dataset: data.name.clone(),
+        unreadable: data.unreadable().len(),
         backend: target.backend().to_string(),
         device: target.adapter().to_string(),
     };
@@ -95,9 +100,13 @@ pub(crate) fn finish<B: Backend>(
 /// Classifies the test set.
 fn test<B: Backend>(task: &Task<B>, data: &RunData, config: &Config, device: &B::Device) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
-    for batch in data.loader(&data.test, config, None).epoch(1, 0) {
-        tally.add(&task.step(Batch::new(batch?, device)).tally);
+    for batch in data.test_loader(&data.test, config).epoch(1, 0) {
+        let batch = batch?;
+        if !batch.labels.is_empty() {
+            tally.add(&task.step(Batch::new(batch, device)).tally);
+        }
     }
+    check_read(&data.test, &tally)?;
     Ok(tally)
 }
 

@@ -1,8 +1,9 @@
 //! What a run leaves on the disk and on the screen, epoch by epoch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::path::PathBuf;
 
 use burn::tensor::backend::Backend as BurnBackend;
 use kiln_cli::{Exit, Failure, RunFolder, sweep, write_file};
@@ -16,12 +17,15 @@ use crate::config::Config;
 use crate::console::Console;
 use crate::dashboard::Misread;
 use crate::progress::{Progress, Row};
-use crate::run_data::RunData;
+use crate::run_data::{RunData, check_read};
 use crate::task::StepOutput;
 use crate::tensorboard::EventFile;
 
 /// How many misread images the dashboard gets.
 const MISREAD: usize = 12;
+
+/// How many unreadable pictures are named at once.
+const UNREADABLE: usize = 20;
 
 /// The records of one run.
 pub struct Records {
@@ -37,6 +41,9 @@ pub struct Records {
     /// The validation images, to draw those that are misread.
     valid: ImageSet,
     misread: Vec<Misread>,
+    /// The pictures that could not be read so far, which were told of.
+    unreadable: BTreeSet<PathBuf>,
+    train: ImageSet,
 }
 
 impl Records {
@@ -58,7 +65,7 @@ impl Records {
         let events = EventFile::create(run.path(), progress.iteration + 1)
             .map_err(|error| Failure::write(run.path(), &error))?;
         let checkpoints = Checkpoints::new(run.checkpoints(), config.checkpoint_hist);
-        let valid_name = if config.valid_split == 0. { "test" } else { "validation" };
+        let valid_name = if splits.validates_on_test { "test" } else { "validation" };
         let description = describe(config, splits);
         Ok(Self {
             run,
@@ -69,6 +76,8 @@ impl Records {
             valid_name,
             valid: splits.valid.clone(),
             misread: Vec::new(),
+            unreadable: BTreeSet::new(),
+            train: splits.train.clone(),
         })
     }
 
@@ -85,10 +94,7 @@ impl Records {
 
     /// Keeps the images that were misread with the most confidence, for the dashboard.
     pub(crate) fn evaluated(&mut self, output: &StepOutput, predicted: &[usize]) {
-        if self.console.feed().is_none() || self.valid.shape()[0] != 1 {
-            return;
-        }
-        let [_, height, width] = self.valid.shape();
+        let (Some(_), Some([1, height, width])) = (self.console.feed(), self.valid.shape()) else { return };
         let classes = output.logits.len() / output.labels.len().max(1);
         let rows = output.logits.chunks_exact(classes).zip(&output.indices);
         for ((row, &index), (&truth, &predicted)) in rows.zip(output.labels.iter().zip(predicted)) {
@@ -134,9 +140,29 @@ impl Records {
         self.checkpoints.save(checkpoint).map_err(|(path, error)| Failure::write(&path, &error))
     }
 
+    /// Fails if none of the pictures of an epoch could be read.
+    pub(crate) fn check_read(&self, train: &Tally, valid: &Tally) -> Result<(), Failure> {
+        check_read(&self.train, train).and_then(|()| check_read(&self.valid, valid))
+    }
+
+    /// Tells of pictures that were left out because they cannot be read, each once.
+    pub(crate) fn tell_unreadable(&mut self) -> Result<(), Failure> {
+        let found = [&self.train, &self.valid].map(ImageSet::unreadable);
+        let new: Vec<_> =
+            found.into_iter().flatten().filter(|(path, _)| self.unreadable.insert(path.clone())).collect();
+        for (path, reason) in new.iter().take(UNREADABLE) {
+            self.console.line(&format!("left out: {}: {reason}", path.display()))?;
+        }
+        if new.len() > UNREADABLE {
+            self.console.line(&format!("left out: {} more that cannot be read", new.len() - UNREADABLE))?;
+        }
+        Ok(())
+    }
+
     /// Reports the epoch that was just completed.
     pub(crate) fn epoch(&mut self, progress: &Progress, tally: &Tally, confusion: &Confusion) -> Result<(), Failure> {
         let Some(row) = progress.rows.last() else { return Ok(()) };
+        self.tell_unreadable()?;
         let path = self.run.metrics();
         let appended = OpenOptions::new().append(true).open(&path).and_then(|mut file| {
             file.write_all(format!("{}\n", row.to_csv()).as_bytes())?;
@@ -175,7 +201,7 @@ fn describe(config: &Config, data: &RunData) -> Description {
     Description {
         architecture: config.model.name().to_owned(),
         classes: data.classes.clone(),
-        config: NetworkConfig { classes: data.classes.len(), transform_input: false },
+        config: NetworkConfig { classes: data.classes.len(), transform_input: config.transform_input == Some(true) },
         format: FORMAT,
         preprocess: data.preprocess.clone(),
         training: Training {

@@ -45,13 +45,7 @@ pub(crate) fn check_subject(
 
 /// What a run is about, in words, with a checksum of the images and their classes.
 pub(crate) fn subject(config: &Config, data: &RunData) -> String {
-    let mut sum = 0;
-    for set in [&data.train, &data.valid] {
-        for (index, label) in set.labels().enumerate() {
-            sum = crc32c::crc32c_append(sum, set.pixels(index).unwrap_or_default());
-            sum = crc32c::crc32c_append(sum, &(label as u64).to_le_bytes());
-        }
-    }
+    let sum = data.valid.checksum(data.train.checksum(0));
     format!(
         "{}, {} classes, {} + {} images (checksum {sum:08x}), batches of {}, seed {}",
         config.model,

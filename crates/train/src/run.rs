@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::module::{AutodiffModule, Module};
+use burn::module::Module;
 use burn::optim::Optimizer;
 use burn::record::Recorder;
 use burn::tensor::backend::AutodiffBackend;
@@ -12,9 +12,10 @@ use burn_train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use kiln_backend::{Backend, Program, Target, Training};
 use kiln_cli::{BackendArgs, Exit, Failure, RunFolder, Runs, note, write_file};
 use kiln_data::{BurnLoader, Cursor};
-use kiln_model::weights::{Fault, Weights, WeightsError};
-use kiln_model::{NamedTensor, freeze, initialise};
+use kiln_model::weights::{Fault, InitialWeights, Weights, WeightsError};
+use kiln_model::{freeze, initialise};
 
+use crate::average::Average;
 use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::config::Config;
 use crate::console::Console;
@@ -36,13 +37,17 @@ use crate::task::Task;
 /// # Errors
 /// If an option, the data, the device or the output is not as it should be, or training fails.
 pub fn start(config: Config, name: Option<&str>, stop: &StopRequest) -> Result<Ending, Failure> {
-    let config = config.resolved();
+    let mut config = config.resolved();
     config.validate()?;
     // What can be wrong is looked at before the folder is made.
     check_terminal(config.dashboard)?;
     let data = RunData::load(&config)?;
     let target = target(&config)?;
     let initial = initial(&config)?;
+    if config.model.has_auxiliary() {
+        let theirs = initial.as_ref().is_some_and(|initial| initial.transform_input);
+        config.transform_input.get_or_insert(theirs);
+    }
     let run = Runs::new(&config.output).create(name, &format!("{}-{}", config.model, data.name))?;
     let log = lock_log(&run)?;
     write_file(&run.config(), config.to_toml().as_bytes())?;
@@ -93,9 +98,9 @@ fn target(config: &Config) -> Result<Target, Failure> {
 }
 
 /// The weights that training begins with, if they are somebody's.
-fn initial(config: &Config) -> Result<Option<Vec<NamedTensor>>, Failure> {
-    let tensors = config.initial_checkpoint.as_ref().map(|path| Weights::tensors(path, config.model));
-    Ok(tensors.transpose()?)
+fn initial(config: &Config) -> Result<Option<InitialWeights>, Failure> {
+    let initial = config.initial_checkpoint.as_ref().map(|path| Weights::initial(path, config.model));
+    Ok(initial.transpose()?)
 }
 
 /// Opens the run's log, which also keeps other processes out of its folder.
@@ -121,7 +126,7 @@ struct Run {
     run: RunFolder,
     log: File,
     /// The weights that training begins with, if they are somebody's.
-    initial: Option<Vec<NamedTensor>>,
+    initial: Option<InitialWeights>,
     checkpoint: Option<Checkpoint>,
     stop: StopRequest,
 }
@@ -142,27 +147,29 @@ impl Run {
     {
         let Self { config, data, target, run, log, initial, checkpoint, stop } = self;
         let classes = data.classes.len();
-        let sizes = data.sizes(config.model);
+        let sizes = data.sizes(&config);
+        let loss = config.loss(&data)?;
         let mut network = config.model.seeded::<B>(&sizes, config.seed, device);
         let mut left_out = Vec::new();
-        if let (Some(path), Some(tensors)) = (&config.initial_checkpoint, initial) {
+        if let (Some(path), Some(initial)) = (&config.initial_checkpoint, initial) {
             let misfit = |error| WeightsError { path: path.clone(), fault: Fault::Parameters(error) };
-            (network, left_out) = initialise(network, config.model, tensors).map_err(misfit)?;
+            (network, left_out) = initialise(network, config.model, initial.tensors).map_err(misfit)?;
         }
         if let Some(which) = config.freeze {
             network = freeze(network, config.model, which);
         }
-        let mut task = Task { network, label_smoothing: config.label_smoothing };
+        let mut task = Task { network, loss };
         let optimizer = RunOptimizer::new(Rule::new(&config));
+        let mut average = config.model_ema.then(|| Average::new(&task.network, config.model_ema_decay));
         let mut progress = Progress::new(config.epochs, subject(&config, &data));
         if let Some(checkpoint) = checkpoint {
-            (task, progress) = restore(checkpoint, task, &optimizer, device, &run)?;
+            (task, average, progress) = restore(checkpoint, task, average, &optimizer, device, &run)?;
         }
 
-        let train_loader = data.loader(&data.train, &config, Some(config.seed));
-        let valid_loader = data.loader(&data.valid, &config, None);
+        let train_loader = data.train_loader(&config);
+        let valid_loader = data.test_loader(&data.valid, &config);
         let batches = train_loader.batches_per_epoch();
-        let mut schedule = config.schedule(batches);
+        let mut schedule = config.schedule(batches.div_ceil(config.grad_accum_steps));
         schedule.iteration = progress.iteration;
 
         let interrupter = Interrupter::new();
@@ -190,12 +197,13 @@ impl Run {
             seed: config.seed,
             schedule: schedule.clone(),
             batches,
+            accumulated: config.grad_accum_steps,
             epochs: config.epochs,
             log_interval: config.log_interval,
             clip_grad: config.clip_grad,
             patience: config.patience,
         };
-        let session = Arc::new(Mutex::new(Session { progress, records, ending: None, task: None }));
+        let session = Arc::new(Mutex::new(Session { progress, records, ending: None, average, task: None }));
         let (train_cursor, valid_cursor) = (Cursor::default(), Cursor::default());
         let strategy = Strategy {
             device: device.clone(),
@@ -225,7 +233,7 @@ impl Run {
         drop(training.launch(Learner::new(task, optimizer, schedule)));
 
         let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
-        let Session { progress, records, ending, task } = &mut *session;
+        let Session { progress, records, ending, task, .. } = &mut *session;
         records.console.leave_dashboard()?;
         let ending = ending.take().unwrap_or(Ok(Ending::Interrupted))?;
         if ending == Ending::Interrupted {
@@ -234,8 +242,7 @@ impl Run {
             records.console.line(&format!("interrupted after {done} epochs and {batch} batches, saved; {resume}"))?;
             return Ok(ending);
         }
-        let last = task.take().map(|task| task.valid());
-        let outcome = finish::<B::InnerBackend>(&config, &data, &target, progress, records, last, device)?;
+        let outcome = finish::<B::InnerBackend>(&config, &data, &target, progress, records, task.take(), device)?;
         summarise(&outcome, records)?;
         Ok(ending)
     }
@@ -245,10 +252,11 @@ impl Run {
 fn restore<B: AutodiffBackend>(
     checkpoint: Checkpoint,
     task: Task<B>,
+    average: Option<Average<B::InnerBackend>>,
     optimizer: &RunOptimizer<Task<B>, B>,
     device: &B::Device,
     run: &RunFolder,
-) -> Result<(Task<B>, Progress), Failure> {
+) -> Result<(Task<B>, Option<Average<B::InnerBackend>>, Progress), Failure> {
     let recorder = CheckpointRecorder::default();
     let failed = |error: burn::record::RecorderError| {
         let what = format!("{}: the checkpoint does not fit this build: {error}", run.checkpoints().display());
@@ -258,7 +266,14 @@ fn restore<B: AutodiffBackend>(
     let task = task.load_record(record);
     let record = Recorder::<B>::load(&recorder, checkpoint.optimizer, device).map_err(failed)?;
     Optimizer::<Task<B>, B>::load_record(optimizer.clone(), record);
-    Ok((task, checkpoint.progress))
+    let average = match (average, checkpoint.average) {
+        (Some(average), Some(bytes)) => {
+            let record = Recorder::<B::InnerBackend>::load(&recorder, bytes, device).map_err(failed)?;
+            Some(Average { network: average.network.load_record(record), ..average })
+        }
+        (average, _) => average,
+    };
+    Ok((task, average, checkpoint.progress))
 }
 
 fn headline(config: &Config, data: &RunData, target: &Target, run: &RunFolder, parameters: usize) -> String {

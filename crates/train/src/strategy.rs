@@ -4,9 +4,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use burn::data::dataloader::Progress as Items;
+use burn::data::dataloader::{DataLoaderIterator, Progress as Items};
 use burn::module::{AutodiffModule, Module};
-use burn::optim::Optimizer;
+use burn::optim::{GradientsParams, Optimizer};
 use burn::record::{FullPrecisionSettings, NamedMpkBytesRecorder, Recorder};
 use burn::tensor::backend::AutodiffBackend;
 use burn_train::{
@@ -15,15 +15,17 @@ use burn_train::{
 };
 use kiln_backend::Backend;
 use kiln_cli::{Exit, Failure};
-use kiln_data::{Cursor, DataError};
+use kiln_data::{Batch, Cursor, DataError};
 use kiln_model::{Confusion, Tally};
 
+use crate::average::Average;
 use crate::checkpoint::Checkpoint;
+use crate::gradients;
 use crate::optimizer::RunOptimizer;
 use crate::progress::{Progress, Row};
 use crate::records::Records;
 use crate::schedule::Schedule;
-use crate::task::{StepOutput, Task, clip_gradients};
+use crate::task::{StepOutput, Task};
 
 /// What the `Learner` is made of.
 pub type Parts<B> = LearningComponentsMarker<B, Schedule, Task<B>, RunOptimizer<Task<B>, B>>;
@@ -45,12 +47,14 @@ pub type CheckpointRecorder = NamedMpkBytesRecorder<FullPrecisionSettings>;
 pub struct Plan {
     /// Number of classes.
     pub classes: usize,
-    /// Decides what is dropped, besides the iteration.
+    /// Decides what is dropped, besides the batch.
     pub seed: u64,
     /// The learning rate of each iteration.
     pub schedule: Schedule,
     /// Batches in an epoch.
     pub batches: usize,
+    /// Batches whose gradients make one step.
+    pub accumulated: usize,
     /// The last epoch.
     pub epochs: usize,
     /// Iterations between the lines that report the loss.
@@ -87,8 +91,10 @@ pub struct Session<B: AutodiffBackend> {
     pub records: Records,
     /// How it ended, once it has.
     pub ending: Option<Result<Ending, Failure>>,
-    /// The network as it is after training, once it has ended.
-    pub task: Option<Task<B>>,
+    /// The moving average of the weights, if one is kept.
+    pub average: Option<Average<B::InnerBackend>>,
+    /// The network as it is after training, once it has ended; of averaged weights if they are kept.
+    pub task: Option<Task<B::InnerBackend>>,
 }
 
 type Events<B> = SupervisedTrainingEventProcessor<Parts<B>>;
@@ -107,19 +113,20 @@ where
         _first_epoch: usize,
     ) -> (TrainingModel<Parts<B>>, Events<B>) {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let Session { progress, records, ending, task } = &mut *session;
+        let Session { progress, records, ending, average, task } = &mut *session;
         let interrupter = components.interrupter.clone();
         let mut course = Course {
             strategy: self,
             progress,
             records,
+            average,
             learner,
             events: components.event_processor,
             should_stop: &|| (self.should_stop)() || interrupter.should_stop(),
         };
         *ending = Some(course.run(&train, &valid));
+        *task = Some(course.result());
         let Course { learner, events, .. } = course;
-        *task = Some(learner.model());
         (learner.model(), events)
     }
 }
@@ -132,6 +139,7 @@ where
     strategy: &'a Strategy<B>,
     progress: &'a mut Progress,
     records: &'a mut Records,
+    average: &'a mut Option<Average<B::InnerBackend>>,
     learner: Learner<Parts<B>>,
     events: Events<B>,
     should_stop: &'a dyn Fn() -> bool,
@@ -174,33 +182,20 @@ where
                 self.progress.train_seconds = before + started.elapsed().as_secs_f64();
                 return Ok(false);
             }
-            let Some(batch) = batches.next() else {
-                let dataset = "training set".to_owned();
-                let (index, len) = (self.progress.train.count, train.num_items());
-                let error = DataError::Item { dataset, index, len };
-                return Err(self.strategy.train_cursor.take_failure().unwrap_or(error).into());
-            };
             self.learner.lr_step();
-            // What dropout draws depends on the iteration alone: a resumed run draws the same.
-            let draws = plan.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(self.progress.iteration as u64);
-            B::seed(&self.strategy.device, draws);
-            let step = self.learner.train_step(batch);
-            let tally = step.item.tally;
-            if !tally.loss_sum.is_finite() {
-                return Err(self.not_finite());
+            if let Some(grads) = self.gradients(&mut *batches)? {
+                let grads = match plan.clip_grad {
+                    Some(largest) => gradients::clip(&self.learner.model(), grads, largest),
+                    None => grads,
+                };
+                self.learner.optimizer_step(grads);
             }
-            let grads = match plan.clip_grad {
-                Some(largest) => clip_gradients(&self.learner.model(), step.grads, largest),
-                None => step.grads,
-            };
-            self.learner.optimizer_step(grads);
-            self.progress.batch += 1;
             self.progress.iteration += 1;
-            self.progress.train.add(&tally);
-            self.progress.window += tally.loss();
+            if let Some(average) = self.average {
+                average.update(&self.learner.model().network, self.progress.iteration);
+            }
             self.progress.window_iterations += 1;
-            self.show_train(step.item, batches.progress());
-            if self.progress.batch.is_multiple_of(plan.log_interval) {
+            if self.progress.batch.div_ceil(plan.accumulated).is_multiple_of(plan.log_interval) {
                 let iterations = std::mem::take(&mut self.progress.window_iterations) as f64;
                 let loss = std::mem::take(&mut self.progress.window) / iterations;
                 self.records.interval(self.progress, loss, self.learner.lr_current())?;
@@ -208,6 +203,64 @@ where
         }
         self.progress.train_seconds = before + started.elapsed().as_secs_f64();
         Ok(true)
+    }
+
+    /// The mean gradients over the images of the next batches, as many as make one step or are left of the epoch; `None` if
+    /// none of the images could be read.
+    fn gradients(
+        &mut self,
+        batches: &mut dyn DataLoaderIterator<Batch<B>>,
+    ) -> Result<Option<GradientsParams>, Failure> {
+        let plan = &self.strategy.plan;
+        let end = (self.progress.batch + plan.accumulated).min(plan.batches);
+        let (mut sum, mut total) = (None, Tally::default());
+        while self.progress.batch < end {
+            let Some(batch) = batches.next() else {
+                let dataset = "training set".to_owned();
+                let (index, len) = (self.progress.train.count, batches.progress().items_total);
+                let error = DataError::Item { dataset, index, len };
+                return Err(self.strategy.train_cursor.take_failure().unwrap_or(error).into());
+            };
+            // What dropout draws depends on the batch alone: a resumed run draws the same.
+            let place = (self.progress.epoch - 1) * plan.batches + self.progress.batch;
+            let draws = plan.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(place as u64);
+            self.progress.batch += 1;
+            if batch.labels.is_empty() {
+                continue;
+            }
+            B::seed(&self.strategy.device, draws);
+            let step = self.learner.train_step(batch);
+            let tally = step.item.tally;
+            if !tally.loss_sum.is_finite() {
+                return Err(self.not_finite());
+            }
+            total.add(&tally);
+            sum = Some(match sum {
+                // Alone it is a mean already.
+                None if plan.accumulated == 1 => step.grads,
+                sum => {
+                    let sum = sum.unwrap_or_default();
+                    gradients::plus(&self.learner.model(), sum, step.grads, tally.count as f64)
+                }
+            });
+            self.show_train(step.item, batches.progress());
+        }
+        self.progress.train.add(&total);
+        self.progress.window += total.loss();
+        if plan.accumulated == 1 {
+            return Ok(sum);
+        }
+        let mean = |sum| gradients::plus(&self.learner.model(), GradientsParams::new(), sum, 1. / total.count as f64);
+        Ok(sum.map(mean))
+    }
+
+    /// The network that is evaluated and kept.
+    fn result(&self) -> Task<B::InnerBackend> {
+        let task = self.learner.model();
+        match &self.average {
+            Some(average) => Task { network: average.network.clone(), loss: task.loss },
+            None => task.valid(),
+        }
     }
 
     fn not_finite(&self) -> Failure {
@@ -221,9 +274,10 @@ where
 
     /// Evaluates and records a trained epoch; `false` if the user stopped it.
     fn finish_epoch(&mut self, valid: &ValidLoader<Parts<B>>, started: Instant) -> Result<bool, Failure> {
-        let model = self.learner.model().valid();
+        let model = self.result();
         self.events.process_train(LearnerEvent::EndEpoch(self.progress.epoch));
         let Some((tally, confusion)) = self.evaluate(&model, valid)? else { return Ok(false) };
+        self.records.check_read(&self.progress.train, &tally)?;
         self.events.process_valid(LearnerEvent::EndEpoch(self.progress.epoch));
         if !tally.loss_sum.is_finite() {
             return Err(self.not_finite());
@@ -269,6 +323,9 @@ where
             if (self.should_stop)() {
                 return Ok(None);
             }
+            if batch.labels.is_empty() {
+                continue;
+            }
             let output = model.step(batch);
             tally.add(&output.tally);
             let predicted = confusion.add(&output.logits, &output.labels);
@@ -303,6 +360,9 @@ where
         let model = recorded(Recorder::<B>::record(&recorder, self.learner.model().into_record(), ()))?;
         let optimizer = Optimizer::<Task<B>, B>::to_record(&self.strategy.optimizer);
         let optimizer = recorded(Recorder::<B>::record(&recorder, optimizer, ()))?;
-        self.records.checkpoint(&Checkpoint { model, optimizer, progress: self.progress.clone() })
+        let average = self.average.as_ref().map(|average| average.network.clone().into_record());
+        let average = average.map(|record| recorded(Recorder::<B::InnerBackend>::record(&recorder, record, ())));
+        let average = average.transpose()?;
+        self.records.checkpoint(&Checkpoint { model, optimizer, average, progress: self.progress.clone() })
     }
 }

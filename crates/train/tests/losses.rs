@@ -49,7 +49,7 @@ fn batch(set: &ImageSet, indices: &[usize]) -> PlainBatch {
         preprocess.normalise_into(set.pixels(index).unwrap(), out);
     }
     let labels = indices.iter().map(|&index| set.label(index).unwrap()).collect();
-    PlainBatch { images, shape: [indices.len(), 1, 28, 28], labels, indices: indices.to_vec() }
+    PlainBatch { images, shape: [indices.len(), 1, 28, 28], labels, indices: indices.to_vec(), mix: None }
 }
 
 struct Losses {
@@ -75,7 +75,7 @@ impl Losses {
         let network = Architecture::LectureCnn.init::<B>(&Architecture::LectureCnn.sizes(10), device);
         let weights = formula(parameters(&network));
         let network = with_parameters(network, weights).unwrap();
-        let mut task = Task { network, label_smoothing: 0. };
+        let mut task = Task { network, loss: Default::default() };
         let mut optimizer = RunOptimizer::new(Rule::new(&config));
         let step = |indices: &[usize]| {
             let batch = Batch::new(batch(&self.train, indices), device);

@@ -9,7 +9,7 @@ use kiln_model::{Architecture, NamedTensor};
 use crate::run::{Bench, assert_fails};
 
 fn tensors(path: &Path, architecture: Architecture) -> Vec<NamedTensor> {
-    let mut tensors = Weights::tensors(path, architecture).unwrap();
+    let mut tensors = Weights::initial(path, architecture).unwrap().tensors;
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     tensors
 }

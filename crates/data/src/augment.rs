@@ -1,0 +1,81 @@
+//! Augmentation: random changes to training pictures that leave their classes as they are, and mixtures of two.
+//!
+//! ```text
+//! Picture ─► resized crop, padded crop, flips, affine, elastic, RandAugment, colour, erasing ─► [C, H, W] bytes
+//!                  ▲
+//!          Draw(seed, epoch, index)                              batch [N, C, H, W] ─► mixup or CutMix
+//! ```
+//!
+//! Each operation is a plain function of a [`Picture`] and its numbers, with torchvision's meaning of them; each random form
+//! of it takes its numbers from a [`Draw`]. A draw is decided by the seed, the epoch and the picture's index alone, so an
+//! epoch is the same for any number of threads and can be continued after a stop.
+
+mod draw;
+mod erase;
+mod geometry;
+mod mix;
+mod sampling;
+
+pub use draw::Draw;
+pub use erase::{RandomErasing, erase};
+pub use geometry::{
+    Affine, RandomAffine, Region, affine, crop_padded, flip_horizontal, flip_vertical, random_crop_padded,
+};
+pub use mix::Mixing;
+
+use crate::preprocess::Polarity;
+use crate::{Picture, PlainBatch, Preprocess};
+
+/// What is done to training pictures, in the order of the fields.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Augment {
+    /// Shifts by up to so many pixels in each direction; what comes in is black.
+    pub crop_padding: usize,
+    /// How often left and right are exchanged.
+    pub hflip: f64,
+    /// How often top and bottom are exchanged.
+    pub vflip: f64,
+    /// Turns, shifts, zooms and shears.
+    pub affine: Option<RandomAffine>,
+    /// Erases a rectangle, to the mean colour.
+    pub erasing: Option<RandomErasing>,
+    /// Mixes the pictures of a batch.
+    pub mixing: Option<Mixing>,
+}
+
+impl Augment {
+    /// A picture as the network's input `[C, H, W]`, changed at random; one that is `fitted` has that form already if its
+    /// size is right.
+    pub(crate) fn apply(&self, picture: Picture, fitted: bool, preprocess: &Preprocess, draw: &mut Draw) -> Picture {
+        let mut picture = preprocess.fit(picture, fitted);
+        if self.crop_padding > 0 {
+            picture = random_crop_padded(&picture, self.crop_padding, 0, draw);
+        }
+        if draw.chance(self.hflip) {
+            flip_horizontal(&mut picture);
+        }
+        if draw.chance(self.vflip) {
+            flip_vertical(&mut picture);
+        }
+        if let Some(affine) = &self.affine {
+            picture = affine.apply(&picture, 0, draw);
+        }
+        if let Some(erasing) = &self.erasing {
+            erasing.apply(&mut picture, mean_colour(preprocess), draw);
+        }
+        picture
+    }
+
+    /// Mixes the images of a batch with each other, if that is wanted.
+    pub(crate) fn mix(&self, batch: &mut PlainBatch, draw: &mut Draw) {
+        if let Some(mixing) = &self.mixing {
+            mixing.apply(batch, draw);
+        }
+    }
+}
+
+/// The bytes that become zero, of three channels. Paper of drawings is black.
+fn mean_colour(preprocess: &Preprocess) -> [u8; 3] {
+    let byte = |channel: usize| preprocess.mean.get(channel).map_or(0, |mean| (mean * 255.).round() as u8);
+    if preprocess.polarity == Polarity::AsIs { std::array::from_fn(byte) } else { [0; 3] }
+}
