@@ -10,18 +10,31 @@
 //! of it takes its numbers from a [`Draw`]. A draw is decided by the seed, the epoch and the picture's index alone, so an
 //! epoch is the same for any number of threads and can be continued after a stop.
 
+mod colour;
+mod crop;
 mod draw;
+mod elastic;
 mod erase;
 mod geometry;
 mod mix;
+mod rand_augment;
+mod rounding;
 mod sampling;
+mod sharpness;
+mod tone;
 
+pub use colour::{ColourJitter, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation};
+pub use crop::{RandomResizedCrop, resized_crop};
 pub use draw::Draw;
+pub use elastic::Elastic;
 pub use erase::{RandomErasing, erase};
 pub use geometry::{
     Affine, RandomAffine, Region, affine, crop_padded, flip_horizontal, flip_vertical, random_crop_padded,
 };
 pub use mix::Mixing;
+pub use rand_augment::{Operation, RandAugment};
+pub use sharpness::adjust_sharpness;
+pub use tone::{autocontrast, equalize, posterize, solarize};
 
 use crate::preprocess::Polarity;
 use crate::{Picture, PlainBatch, Preprocess};
@@ -29,6 +42,8 @@ use crate::{Picture, PlainBatch, Preprocess};
 /// What is done to training pictures, in the order of the fields.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Augment {
+    /// Takes a random part and resizes it, in place of the resizing that pictures otherwise get.
+    pub resized_crop: Option<RandomResizedCrop>,
     /// Shifts by up to so many pixels in each direction; what comes in is black.
     pub crop_padding: usize,
     /// How often left and right are exchanged.
@@ -37,6 +52,12 @@ pub struct Augment {
     pub vflip: f64,
     /// Turns, shifts, zooms and shears.
     pub affine: Option<RandomAffine>,
+    /// Bends lines.
+    pub elastic: Option<Elastic>,
+    /// Changes of colour and place of random kinds.
+    pub rand_augment: Option<RandAugment>,
+    /// Changes of brightness, contrast, saturation and hue.
+    pub colour: Option<ColourJitter>,
     /// Erases a rectangle, to the mean colour.
     pub erasing: Option<RandomErasing>,
     /// Mixes the pictures of a batch.
@@ -47,7 +68,13 @@ impl Augment {
     /// A picture as the network's input `[C, H, W]`, changed at random; one that is `fitted` has that form already if its
     /// size is right.
     pub(crate) fn apply(&self, picture: Picture, fitted: bool, preprocess: &Preprocess, draw: &mut Draw) -> Picture {
-        let mut picture = preprocess.fit(picture, fitted);
+        let mut picture = match &self.resized_crop {
+            Some(crop) => {
+                let picture = if preprocess.channels == 1 { picture.to_gray() } else { picture.to_rgb() };
+                crop.apply(&picture, preprocess.height, preprocess.width, preprocess.resize.filter, draw)
+            }
+            None => preprocess.fit(picture, fitted),
+        };
         if self.crop_padding > 0 {
             picture = random_crop_padded(&picture, self.crop_padding, 0, draw);
         }
@@ -59,6 +86,15 @@ impl Augment {
         }
         if let Some(affine) = &self.affine {
             picture = affine.apply(&picture, 0, draw);
+        }
+        if let Some(elastic) = &self.elastic {
+            picture = elastic.apply(&picture, 0, draw);
+        }
+        if let Some(operations) = &self.rand_augment {
+            operations.apply(&mut picture, 0, draw);
+        }
+        if let Some(jitter) = &self.colour {
+            jitter.apply(&mut picture, draw);
         }
         if let Some(erasing) = &self.erasing {
             erasing.apply(&mut picture, mean_colour(preprocess), draw);

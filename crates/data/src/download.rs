@@ -1,6 +1,6 @@
-//! Where the datasets live on the network, and getting them from there once.
+//! Where datasets and weights live on the network, and getting them from there once.
 //!
-//! A [`RemoteFile`] is a name, several addresses of the same bytes, and their MD5 sum. With the feature `download`,
+//! A [`RemoteFile`] is a name, several addresses of the same bytes, and their checksum. With the feature `download`,
 //! [`fetch`] turns it into a verified file on the disk; without it the table still says what is missing and from where
 //! it can be had. MD5 guards against damage and stale mirrors, as in torchvision; it is no protection from an attacker.
 
@@ -23,13 +23,42 @@ pub struct RemoteFile<'a> {
     pub name: &'a str,
     /// Complete addresses of the same bytes, in the order in which they are tried.
     pub urls: &'a [&'a str],
-    /// The MD5 sum of the bytes, 32 lower-case hexadecimal digits.
-    pub md5: &'a str,
+    /// What is known of the bytes.
+    pub sum: CheckSum<'a>,
     /// The number of bytes, where known; only for the progress bar.
     pub size: Option<u64>,
 }
 
-/// The four files of a dataset by its name; `None` for a dataset that is not downloaded.
+/// What is known of a file's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckSum<'a> {
+    /// The MD5 sum, 32 lower-case hexadecimal digits.
+    Md5(&'a str),
+    /// The first lower-case hexadecimal digits of the SHA-256 sum, at least eight.
+    Sha256Prefix(&'a str),
+}
+
+impl CheckSum<'_> {
+    /// Whether this is the sum, in hexadecimal, of the right bytes.
+    #[cfg(feature = "download")]
+    fn accepts(&self, sum: &str) -> bool {
+        match self {
+            Self::Md5(expected) => sum == *expected,
+            Self::Sha256Prefix(prefix) => sum.starts_with(prefix),
+        }
+    }
+}
+
+impl std::fmt::Display for CheckSum<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Md5(sum) => write!(f, "MD5 {sum}"),
+            Self::Sha256Prefix(prefix) => write!(f, "SHA-256 {prefix}.."),
+        }
+    }
+}
+
+/// The files of a dataset by its name; `None` for a dataset that is not downloaded.
 pub fn files(dataset: &str) -> Option<&'static [RemoteFile<'static>]> {
     match dataset {
         "mnist" => Some(&MNIST),
@@ -42,7 +71,7 @@ pub fn files(dataset: &str) -> Option<&'static [RemoteFile<'static>]> {
 /// `file!(bases, name, md5, size)`: the addresses are each base with the name appended.
 macro_rules! file {
     ([$($base:expr),+ $(,)?], $name:literal, $md5:literal, $size:literal) => {
-        RemoteFile { name: $name, urls: &[$(concat!($base, $name)),+], md5: $md5, size: Some($size) }
+        RemoteFile { name: $name, urls: &[$(concat!($base, $name)),+], sum: CheckSum::Md5($md5), size: Some($size) }
     };
 }
 

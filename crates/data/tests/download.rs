@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kiln_data::download::{self, DownloadError, FetchOptions, RemoteFile, fetch};
+use kiln_data::download::{self, CheckSum, DownloadError, FetchOptions, RemoteFile, fetch};
 use md5::{Digest, Md5};
 
 const NAME: &str = "images.gz";
@@ -114,7 +114,7 @@ fn answer(mut connection: TcpStream, reply: Reply, log: &Mutex<Vec<String>>) -> 
 
 /// Fetches the content from some addresses into a folder.
 fn get(urls: &[&str], folder: &Path, options: FetchOptions) -> Result<PathBuf, DownloadError> {
-    fetch(&RemoteFile { name: NAME, urls, md5: &md5(&content()), size: None }, folder, options)
+    fetch(&RemoteFile { name: NAME, urls, sum: CheckSum::Md5(&md5(&content())), size: None }, folder, options)
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -358,7 +358,8 @@ fn the_tables_are_complete() {
             ]
         );
         for file in files {
-            assert!(file.md5.len() == 32 && file.md5.bytes().all(|digit| b"0123456789abcdef".contains(&digit)));
+            let CheckSum::Md5(md5) = file.sum else { panic!("{file:?}") };
+            assert!(md5.len() == 32 && md5.bytes().all(|digit| b"0123456789abcdef".contains(&digit)));
             assert!(!file.urls.is_empty() && file.urls.iter().all(|url| url.ends_with(file.name)));
         }
     }

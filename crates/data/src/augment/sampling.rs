@@ -3,27 +3,34 @@
 //! As in PyTorch's `grid_sample` with zero padding, a place within one pixel of the border mixes the picture with
 //! zeros. torchvision then blends with the fill colour by the share of the four pixels that lie inside; on the border
 //! itself the picture is thus weakened twice, which is kept for equality.
+//!
+//! A row is done in steps over all its pixels, each simple enough for vector instructions but for the one that picks
+//! the pixels.
 
+use super::rounding::{floor, integer, rounded};
 use crate::picture::Picture;
 
 /// Samples one picture into another of the same size, row by row.
 pub(super) struct Sampler {
-    fill: f32,
+    fill: u8,
     /// The picture with zeros around it: one row above and one column to the left, two below and to the right, so that
     /// every clamped place has four neighbours.
     padded: Vec<u8>,
     output: Picture,
-    line: Line,
+    x: Axis,
+    y: Axis,
+    /// The upper two of the four neighbours of each pixel of a row, the left one in the low byte, and the lower two.
+    upper: Vec<u16>,
+    lower: Vec<u16>,
 }
 
-/// The places of one output row, each of `width`.
-struct Line {
-    /// Index of the upper left neighbour in a padded plane.
-    index: Vec<u32>,
-    /// Distance to the upper left neighbour, in pixels, below 1.
-    right: Vec<f32>,
-    down: Vec<f32>,
-    /// Share of the four neighbours, by weight, that lie inside the picture.
+/// The places of a row of pixels along one axis.
+struct Axis {
+    /// Where they are, in pixels; once located, how far that is from the neighbour before, below 1.
+    place: Vec<f32>,
+    /// The neighbour before, counted from the padding on.
+    cell: Vec<u32>,
+    /// The share of the two neighbours, by weight, that lies inside the picture.
     inside: Vec<f32>,
 }
 
@@ -39,34 +46,42 @@ impl Sampler {
             }
         }
         let output = Picture { pixels: vec![fill; picture.pixels.len()], ..*picture };
-        let line =
-            Line { index: vec![0; width], right: vec![0.0; width], down: vec![0.0; width], inside: vec![0.0; width] };
-        Self { fill: f32::from(fill), padded, output, line }
+        let (x, y) = (Axis::new(width), Axis::new(width));
+        Self { fill, padded, output, x, y, upper: vec![0; width], lower: vec![0; width] }
     }
 
     /// Samples the output row `row` along a line: pixel `i` at column `x.0 + i * x.1` and row `y.0 + i * y.1`. A line
     /// that is not finite is left as it was: the fill colour.
     pub(super) fn sample_line(&mut self, row: usize, x: (f64, f64), y: (f64, f64)) {
         let [start_x, step_x, start_y, step_y] = [x.0, x.1, y.0, y.1].map(|number| number as f32);
-        if !(start_x + step_x + start_y + step_y).is_finite() {
-            return;
+        if (start_x + step_x + start_y + step_y).is_finite() {
+            run(&mut self.x.place, start_x, step_x);
+            run(&mut self.y.place, start_y, step_y);
+            self.sample(row);
         }
-        let places = (0..self.output.width as u32).map(|i| {
-            let i = i as f32;
-            (start_x + i * step_x, start_y + i * step_y)
-        });
-        self.line.locate(places, self.output.height, self.output.width);
-        self.gather(row);
     }
 
-    /// Fills the output row `row` from the located places.
-    fn gather(&mut self, row: usize) {
+    /// Samples the output row `row` at its own pixels, each moved by `strength` times (`x`, `y`) pixels.
+    pub(super) fn sample_displaced(&mut self, row: usize, x: &[f32], y: &[f32], strength: f32) {
+        run(&mut self.x.place, 0.0, 1.0);
+        add(&mut self.x.place, x, strength);
+        self.y.place.fill(row as f32);
+        add(&mut self.y.place, y, strength);
+        self.sample(row);
+    }
+
+    /// Samples the output row `row` at the places that are set.
+    fn sample(&mut self, row: usize) {
         let (height, width) = (self.output.height, self.output.width);
         let stride = width + 3;
+        self.x.locate(width);
+        self.y.locate(height);
+        multiply(&mut self.x.inside, &self.y.inside);
         let planes = self.output.pixels.chunks_exact_mut(height * width);
         for (output, padded) in planes.zip(self.padded.chunks_exact(stride * (height + 3))) {
+            pick(padded, stride, &self.x.cell, &self.y.cell, &mut self.upper, &mut self.lower);
             let output = &mut output[row * width..][..width];
-            self.line.blend(padded, stride, self.fill, output);
+            blend(&self.upper, &self.lower, &self.x.place, &self.y.place, &self.x.inside, self.fill, output);
         }
     }
 
@@ -75,53 +90,64 @@ impl Sampler {
     }
 }
 
-impl Line {
-    #[inline]
-    fn locate(&mut self, places: impl Iterator<Item = (f32, f32)>, height: usize, width: usize) {
-        let (stride, height, width) = (width as u32 + 3, height as f32, width as f32);
-        let weights = self.right.iter_mut().zip(&mut self.down);
-        let outputs = self.index.iter_mut().zip(weights).zip(&mut self.inside);
-        for ((x, y), ((index, (right, down)), inside)) in places.zip(outputs) {
-            let (x, y) = (Place::new(x, width), Place::new(y, height));
-            *index = y.cell * stride + x.cell;
-            (*right, *down, *inside) = (x.fraction, y.fraction, x.inside * y.inside);
-        }
+impl Axis {
+    fn new(count: usize) -> Self {
+        Self { place: vec![0.0; count], cell: vec![0; count], inside: vec![0.0; count] }
     }
 
-    fn blend(&self, padded: &[u8], stride: usize, fill: f32, output: &mut [u8]) {
-        let weights = self.right.iter().zip(&self.down).zip(&self.inside);
-        for ((output, &index), ((&right, &down), &inside)) in output.iter_mut().zip(&self.index).zip(weights) {
-            let corner = &padded[index as usize..][..stride + 2];
-            let mix = |left: u8, other: u8| f32::from(left) + (f32::from(other) - f32::from(left)) * right;
-            let (upper, lower) = (mix(corner[0], corner[1]), mix(corner[stride], corner[stride + 1]));
-            let value = upper + (lower - upper) * down;
-            *output = rounded((value - fill) * inside + fill);
-        }
+    fn locate(&mut self, length: usize) {
+        locate(&mut self.place, &mut self.cell, &mut self.inside, length as f32);
     }
 }
 
-/// A place along one axis.
-struct Place {
-    /// The neighbour to the left, counted from the padding on.
-    cell: u32,
-    fraction: f32,
-    inside: f32,
-}
+// The loops are functions of their own because only then does the compiler know that the slices do not overlap.
 
-impl Place {
-    #[inline]
-    fn new(position: f32, length: f32) -> Self {
-        let position = (position + 1.0).max(0.0).min(length + 1.0);
-        let cell = position as i32;
-        let inside = position.min(length + 1.0 - position).min(1.0);
-        Self { cell: cell as u32, fraction: position - cell as f32, inside }
+fn run(places: &mut [f32], start: f32, step: f32) {
+    for (place, i) in places.iter_mut().zip(0i32..) {
+        *place = start + i as f32 * step;
     }
 }
 
-/// The nearest byte to a value from 0 to 255; halves go to the even one, as in PyTorch.
-///
-/// 2^23 has no room for fraction bits: adding it rounds, and leaves the integer in the low bits.
-#[inline]
-pub(super) fn rounded(value: f32) -> u8 {
-    (value + 8_388_608.0).to_bits() as u8
+fn add(sum: &mut [f32], values: &[f32], weight: f32) {
+    for (sum, value) in sum.iter_mut().zip(values) {
+        *sum += weight * value;
+    }
+}
+
+fn multiply(product: &mut [f32], values: &[f32]) {
+    for (product, value) in product.iter_mut().zip(values) {
+        *product *= value;
+    }
+}
+
+fn locate(places: &mut [f32], cells: &mut [u32], inside: &mut [f32], length: f32) {
+    for ((place, cell), inside) in places.iter_mut().zip(cells).zip(inside) {
+        let clamped = (*place + 1.0).max(0.0).min(length + 1.0);
+        let whole = floor(clamped);
+        *cell = integer(whole);
+        *inside = clamped.min(length + 1.0 - clamped).min(1.0);
+        *place = clamped - whole;
+    }
+}
+
+fn pick(padded: &[u8], stride: usize, x: &[u32], y: &[u32], upper: &mut [u16], lower: &mut [u16]) {
+    for (((&x, &y), upper), lower) in x.iter().zip(y).zip(upper).zip(lower) {
+        let corner = &padded[y as usize * stride + x as usize..][..stride + 2];
+        *upper = u16::from_le_bytes([corner[0], corner[1]]);
+        *lower = u16::from_le_bytes([corner[stride], corner[stride + 1]]);
+    }
+}
+
+fn blend(upper: &[u16], lower: &[u16], right: &[f32], down: &[f32], inside: &[f32], fill: u8, output: &mut [u8]) {
+    let fill = f32::from(fill);
+    let mix = |pair: u16, right: f32| {
+        let (near, far) = (f32::from(pair & 0xff), f32::from(pair >> 8));
+        near + (far - near) * right
+    };
+    let weights = right.iter().zip(down).zip(inside);
+    for (((&upper, &lower), ((&right, &down), &inside)), output) in upper.iter().zip(lower).zip(weights).zip(output) {
+        let (upper, lower) = (mix(upper, right), mix(lower, right));
+        let value = upper + (lower - upper) * down;
+        *output = rounded((value - fill) * inside + fill);
+    }
 }

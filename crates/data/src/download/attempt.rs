@@ -9,6 +9,7 @@ use indicatif::ProgressBar;
 use ureq::http::{HeaderMap, StatusCode, header};
 use ureq::{Agent, Proxy};
 
+use super::CheckSum;
 use super::sum::Sum;
 
 /// Why one attempt failed.
@@ -39,11 +40,17 @@ pub(super) fn agent(url: &str, timeout: Duration) -> Agent {
 }
 
 /// Asks one address for what the `.part` lacks, appends it, and verifies the whole.
-pub(super) fn attempt(agent: &Agent, url: &str, part: &Path, md5: &str, bar: &ProgressBar) -> Result<(), Failure> {
+pub(super) fn attempt(
+    agent: &Agent,
+    url: &str,
+    part: &Path,
+    expected: CheckSum,
+    bar: &ProgressBar,
+) -> Result<(), Failure> {
     // Not truncated: what is there is continued.
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(part);
     let mut output = open.map_err(Failure::Disk)?;
-    let mut sum = Sum::default();
+    let mut sum = Sum::new(expected);
     let mut length = io::copy(&mut output, &mut sum).map_err(Failure::Disk)?;
 
     let mut request = agent.get(url);
@@ -66,7 +73,7 @@ pub(super) fn attempt(agent: &Agent, url: &str, part: &Path, md5: &str, bar: &Pr
     if !continued {
         // The server sends everything: start over.
         output.set_len(0).and_then(|()| output.seek(SeekFrom::Start(0))).map_err(Failure::Disk)?;
-        (sum, length) = (Sum::default(), 0);
+        (sum, length) = (Sum::new(expected), 0);
     }
 
     let body = response.into_body();
@@ -81,8 +88,8 @@ pub(super) fn attempt(agent: &Agent, url: &str, part: &Path, md5: &str, bar: &Pr
     }
     output.sync_all().map_err(Failure::Disk)?;
     let found = sum.hexadecimal();
-    if found != md5 {
-        return Err(Failure::Wrong { resumed: continued, reason: format!("MD5 is {found}, expected {md5}") });
+    if !expected.accepts(&found) {
+        return Err(Failure::Wrong { resumed: continued, reason: format!("its sum is {found}, expected {expected}") });
     }
     Ok(())
 }

@@ -50,15 +50,15 @@ pub enum DownloadError {
     },
     /// There, but with other content, and no connection is allowed.
     #[error(
-        "{} is damaged (MD5 {found}, expected {expected}) and --offline forbids to download it again",
+        "{} is damaged (its sum is {found}, expected {expected}) and --offline forbids to download it again",
         path.display()
     )]
     WrongSum {
         /// The file.
         path: PathBuf,
-        /// Its MD5 sum.
+        /// Its sum.
         found: String,
-        /// What its MD5 sum must be.
+        /// What its sum must be.
         expected: String,
     },
     /// No address gave the file.
@@ -103,14 +103,14 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> DownloadError {
 /// See [`DownloadError`]. On a failure of the network what has arrived stays as `name.part`.
 pub fn fetch(file: &RemoteFile, folder: &Path, options: FetchOptions) -> Result<PathBuf, DownloadError> {
     let path = folder.join(file.name);
-    let existing = Sum::of(&path).map_err(at(&path))?;
-    if existing.as_deref() == Some(file.md5) {
+    let existing = Sum::of(&path, file.sum).map_err(at(&path))?;
+    if existing.as_ref().is_some_and(|sum| file.sum.accepts(sum)) {
         return Ok(path);
     }
     if options.offline {
         let name = file.name.to_owned();
         return Err(match existing {
-            Some(found) => DownloadError::WrongSum { path, found, expected: file.md5.to_owned() },
+            Some(found) => DownloadError::WrongSum { path, found, expected: file.sum.to_string() },
             None => DownloadError::Offline { name, folder: folder.to_owned() },
         });
     }
@@ -120,8 +120,8 @@ pub fn fetch(file: &RemoteFile, folder: &Path, options: FetchOptions) -> Result<
     let lock_path = beside(&path, "lock");
     let lock = lock(&lock_path, &bar).map_err(at(&lock_path))?;
     // Another process may have finished while this one waited.
-    let existing = Sum::of(&path).map_err(at(&path))?;
-    if existing.as_deref() != Some(file.md5) {
+    let existing = Sum::of(&path, file.sum).map_err(at(&path))?;
+    if !existing.as_ref().is_some_and(|sum| file.sum.accepts(sum)) {
         let part = download(file, folder, options, &bar)?;
         if existing.is_some() {
             let wrong = beside(&path, "wrong");
@@ -174,14 +174,14 @@ fn download(
 ) -> Result<PathBuf, DownloadError> {
     let part = beside(&folder.join(file.name), "part");
     // Complete, but interrupted before it was renamed.
-    if Sum::of(&part).map_err(at(&part))?.as_deref() == Some(file.md5) {
+    if Sum::of(&part, file.sum).map_err(at(&part))?.is_some_and(|sum| file.sum.accepts(&sum)) {
         return Ok(part);
     }
     let mut failures = Vec::new();
     for &url in file.urls {
         // Twice when the first attempt continued a `.part`: its beginning may be what is wrong.
         loop {
-            let failure = match attempt(&agent(url, options.timeout), url, &part, file.md5, bar) {
+            let failure = match attempt(&agent(url, options.timeout), url, &part, file.sum, bar) {
                 Ok(()) => return Ok(part),
                 Err(failure) => failure,
             };

@@ -1,37 +1,57 @@
-//! MD5 sums of files and streams.
+//! Checksums of files and streams.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
-use md5::{Digest, Md5};
+use md5::Md5;
+use sha2::{Digest, Sha256};
 
-/// The MD5 sum of what is written into it.
-#[derive(Default)]
-pub(super) struct Sum(Md5);
+use super::CheckSum;
+
+/// The sum of what is written into it.
+pub(super) enum Sum {
+    Md5(Md5),
+    Sha256(Sha256),
+}
 
 impl Sum {
+    /// A sum of nothing yet, of the kind that is known of a file.
+    pub(super) fn new(kind: CheckSum) -> Self {
+        match kind {
+            CheckSum::Md5(_) => Self::Md5(Md5::default()),
+            CheckSum::Sha256Prefix(_) => Self::Sha256(Sha256::default()),
+        }
+    }
+
     /// The sum of a file; `None` when there is none.
-    pub(super) fn of(path: &Path) -> io::Result<Option<String>> {
+    pub(super) fn of(path: &Path, kind: CheckSum) -> io::Result<Option<String>> {
         let mut file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut sum = Self::default();
+        let mut sum = Self::new(kind);
         io::copy(&mut file, &mut sum)?;
         Ok(Some(sum.hexadecimal()))
     }
 
-    /// 32 lower-case digits.
+    /// Lower-case digits.
     pub(super) fn hexadecimal(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        let text = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        match self {
+            Self::Md5(sum) => text(&sum.finalize()),
+            Self::Sha256(sum) => text(&sum.finalize()),
+        }
     }
 }
 
 impl Write for Sum {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
+        match self {
+            Self::Md5(sum) => sum.update(bytes),
+            Self::Sha256(sum) => sum.update(bytes),
+        }
         Ok(bytes.len())
     }
 

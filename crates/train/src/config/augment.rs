@@ -1,8 +1,11 @@
 //! The options of augmentation: the `[augment]` part of `config.toml`.
 
+use std::fmt;
+use std::str::FromStr;
+
 use clap::Args;
 use kiln_data::Augment;
-use kiln_data::augment::{Mixing, RandomAffine, RandomErasing};
+use kiln_data::augment::{ColourJitter, Elastic, Mixing, RandAugment, RandomAffine, RandomErasing, RandomResizedCrop};
 use serde::{Deserialize, Serialize};
 
 /// How training pictures are changed at random. Defaults change nothing.
@@ -11,6 +14,14 @@ use serde::{Deserialize, Serialize};
 #[command(next_help_heading = "Augmentation")]
 #[serde(deny_unknown_fields)]
 pub struct AugmentOptions {
+    /// Train on a random part of each picture (random resized crop): smallest and largest share of its area, as 0.08 1
+    #[arg(long, num_args = 2, value_names = ["F", "F"])]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scale: Vec<f64>,
+    /// With --scale: smallest and largest width over height of the part [default: 0.75 1.3333]
+    #[arg(long, num_args = 2, value_names = ["F", "F"])]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ratio: Vec<f64>,
     /// Shift by up to N pixels in each direction (pad and crop)
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub crop_padding: usize,
@@ -32,6 +43,22 @@ pub struct AugmentOptions {
     /// Shear by up to F degrees
     #[arg(long, default_value_t = 0., value_name = "F")]
     pub shear: f64,
+    /// Bend lines (elastic): strength, half of it in pixels before the field is smoothed
+    #[arg(long, default_value_t = 0., value_name = "F")]
+    pub elastic_alpha: f64,
+    /// With --elastic-alpha: how smooth, in pixels
+    #[arg(long, default_value_t = 4., value_name = "F")]
+    pub elastic_sigma: f64,
+    /// RandAugment as rand-mM-nN: N operations of magnitude M of 30; rand: rand-m9-n2
+    #[arg(long, alias = "auto-augment", value_name = "NAME")]
+    #[serde(default, with = "super::as_optional_text", skip_serializing_if = "Option::is_none")]
+    pub aa: Option<RandName>,
+    /// Change brightness, contrast and saturation by factors of 1 - F to 1 + F
+    #[arg(long, default_value_t = 0., value_name = "F")]
+    pub color_jitter: f64,
+    /// Turn the hue by up to F of the circle
+    #[arg(long, default_value_t = 0., value_name = "F")]
+    pub hue: f64,
     /// How often a rectangle is erased
     #[arg(long, alias = "random-erase", default_value_t = 0., value_name = "F")]
     pub reprob: f64,
@@ -49,12 +76,55 @@ pub struct AugmentOptions {
     pub mixup_switch_prob: f64,
 }
 
+/// RandAugment's numbers as timm writes them: `rand-m9-n2`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RandName(RandAugment);
+
+impl fmt::Display for RandName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rand-m{}-n{}", self.0.magnitude, self.0.operations)
+    }
+}
+
+impl FromStr for RandName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut numbers = RandAugment::default();
+        let wrong = || "expected rand, or rand-mM-nN with M of 0 to 30 and N of 1 to 14".to_owned();
+        let mut parts = text.split('-');
+        if parts.next() != Some("rand") {
+            return Err(wrong());
+        }
+        for part in parts {
+            let number = part.get(1..).and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
+            match (part.as_bytes()[0], number) {
+                (b'm', 0..=30) => numbers.magnitude = number,
+                (b'n', 1..=14) => numbers.operations = number,
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(Self(numbers))
+    }
+}
+
 impl AugmentOptions {
     /// Each option, what is expected of it, and whether it is so.
     pub(super) fn checks(&self) -> Vec<(&'static str, &'static str, bool)> {
         let share = |value: f64| (0. ..=1.).contains(&value);
         let not_negative = |value: f64| value.is_finite() && value >= 0.;
+        let range = |pair: &[f64], largest: f64| match pair {
+            [] => true,
+            &[low, high] => 0. < low && low <= high && high <= largest,
+            _ => false,
+        };
         vec![
+            ("scale", "two numbers above 0 up to 1, the smaller first", range(&self.scale, 1.)),
+            ("ratio", "two numbers above 0 up to 100, the smaller first", range(&self.ratio, 100.)),
+            ("elastic-alpha", "0 to 1000", (0. ..=1000.).contains(&self.elastic_alpha)),
+            ("elastic-sigma", "above 0 up to 100", self.elastic_sigma > 0. && self.elastic_sigma <= 100.),
+            ("color-jitter", "a number from 0 to 10", (0. ..=10.).contains(&self.color_jitter)),
+            ("hue", "0 to 0.5", (0. ..=0.5).contains(&self.hue)),
             ("crop-padding", "at most 256", self.crop_padding <= 256),
             ("hflip", "0 to 1", share(self.hflip)),
             ("vflip", "0 to 1", share(self.vflip)),
@@ -73,7 +143,13 @@ impl AugmentOptions {
     /// What the loader does; `None` if that is nothing.
     pub fn augment(&self) -> Option<Augment> {
         let moves = [self.degrees, self.translate, self.zoom, self.shear].iter().any(|&range| range > 0.);
+        let pair = |values: &[f64], default| if let &[low, high] = values { (low, high) } else { default };
+        let usual = RandomResizedCrop::default();
         let augment = Augment {
+            resized_crop: (!self.scale.is_empty()).then(|| RandomResizedCrop {
+                scale: pair(&self.scale, usual.scale),
+                ratio: pair(&self.ratio, usual.ratio),
+            }),
             crop_padding: self.crop_padding,
             hflip: self.hflip,
             vflip: self.vflip,
@@ -82,6 +158,15 @@ impl AugmentOptions {
                 translate: (self.translate, self.translate),
                 scale: (1. - self.zoom, 1. + self.zoom),
                 shear: (self.shear, self.shear),
+            }),
+            elastic: (self.elastic_alpha > 0.)
+                .then_some(Elastic { alpha: self.elastic_alpha, sigma: self.elastic_sigma }),
+            rand_augment: self.aa.map(|RandName(numbers)| numbers),
+            colour: (self.color_jitter > 0. || self.hue > 0.).then_some(ColourJitter {
+                brightness: self.color_jitter,
+                contrast: self.color_jitter,
+                saturation: self.color_jitter,
+                hue: self.hue,
             }),
             erasing: (self.reprob > 0.).then(|| RandomErasing { probability: self.reprob, ..RandomErasing::default() }),
             mixing: (self.mixup > 0. || self.cutmix > 0.).then_some(Mixing {
