@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::Failure;
+use crate::{Exit, Failure};
 
 /// Writes a file aside, flushes it to the disk and renames it into place. On failure the old file is untouched.
 ///
@@ -31,6 +31,26 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// That the file cannot be written, and why.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write_durably(path, bytes).map_err(|error| Failure::write(path, &error))
+}
+
+/// [`write_file`] for a file that must not be there yet.
+///
+/// # Errors
+/// That it is there, or cannot be written, and why.
+pub fn write_new_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    // Takes the name first: nobody else's file can come between.
+    match File::create_new(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let what = format!("{}: is there already and stays as it is; name another file", path.display());
+            return Err(Failure::new(Exit::Usage, what));
+        }
+        claimed => claimed.map_err(|error| Failure::write(path, &error))?,
+    };
+    let written = write_file(path, bytes);
+    if written.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 /// Makes the names in a folder durable, where the system can.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kiln_cli::{Exit, Failure, Runs};
+use kiln_cli::{Exit, Failure, Runs, pretrained};
 use kiln_model::Architecture;
 use kiln_model::weights::{Fault, Weights, WeightsError};
 
@@ -27,6 +27,10 @@ pub struct Choice {
     /// A weights file, a run's folder, a run's name under `output`, or `built-in`; `None` is the newest run's weights,
     /// else the built-in ones.
     pub model: Option<PathBuf>,
+    /// Whether to take the weights that torchvision publishes for `arch`.
+    pub pretrained: bool,
+    /// Whether no socket may be opened to download them.
+    pub offline: bool,
     /// The folder of the runs.
     pub output: PathBuf,
     /// The network of a file that does not name it itself.
@@ -43,6 +47,9 @@ pub struct Choice {
 /// If they are missing or damaged, or `arch` is not needed or does not fit.
 pub fn choose(choice: &Choice) -> Result<(Weights, Option<String>), Failure> {
     let runs = Runs::new(&choice.output);
+    if let (true, Some(arch)) = (choice.pretrained, choice.arch) {
+        return Ok((foreign(&pretrained(arch, choice.offline)?, arch, choice)?, None));
+    }
     if let Some(model) = &choice.model {
         let path = find(model, &runs, &choice.output)?;
         return match (choice.arch, path) {

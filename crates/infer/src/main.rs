@@ -2,14 +2,15 @@
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use infer::report::{Format, report};
 use infer::{Choice, Options, PredictError, choose, doctor, models, predict};
-use kiln_cli::{BackendArgs, Exit, Failure, finish, note};
+use kiln_cli::{BackendArgs, Exit, Failure, finish, note, write_new_file};
 use kiln_model::Architecture;
+use kiln_model::weights::Weights;
 
 /// Classifies images.
 #[derive(Parser)]
@@ -28,19 +29,8 @@ struct PredictFlags {
     /// line; @- reads it from standard input), or - (one image on standard input)
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<OsString>,
-    /// Weights: a file (.safetensors, .pth, .pt), a run's folder, a run's name under --output, or `built-in` [default: the newest run's, else
-    /// built-in]
-    #[arg(short, long, visible_alias = "weights", value_name = "FILE|RUN")]
-    model: Option<PathBuf>,
-    /// The network of weights that were not written by Kiln and do not name it
-    #[arg(long, requires = "model", value_name = "NAME")]
-    arch: Option<Architecture>,
-    /// A file with that network's class names, one a line [default: the ten digits, or ImageNet's 1,000 classes]
-    #[arg(long, requires = "arch", value_name = "FILE")]
-    classes: Option<PathBuf>,
-    /// Give GoogLeNet and Inception images as they are normalised, not brought within ±1 as torchvision's weights want it
-    #[arg(long, requires = "arch")]
-    no_transform_input: bool,
+    #[command(flatten)]
+    weights: WeightsFlags,
     /// How many classes to name, best first
     #[arg(long, default_value_t = 3, value_parser = at_least_one, value_name = "N")]
     topk: usize,
@@ -55,9 +45,42 @@ struct PredictFlags {
     /// Images that go through the network together
     #[arg(short, long, default_value_t = 64, value_parser = batch_size, value_name = "N")]
     batch_size: usize,
+}
+
+/// Which weights.
+#[derive(Args)]
+#[group(skip)]
+struct WeightsFlags {
+    /// Weights: a file (.safetensors, .pth, .pt), a run's folder, a run's name under --output, or `built-in` [default: the
+    /// newest run's, else built-in]
+    #[arg(short, long, visible_alias = "weights", group = "weights", value_name = "FILE|RUN")]
+    model: Option<PathBuf>,
+    /// The network of weights that were not written by Kiln and do not name it
+    #[arg(long, requires = "weights", value_name = "NAME")]
+    arch: Option<Architecture>,
+    /// The weights that torchvision publishes for --arch, trained on ImageNet; downloaded once into the user's cache folder
+    #[arg(long, group = "weights", requires = "arch")]
+    pretrained: bool,
+    /// Open no socket
+    #[arg(long, requires = "pretrained")]
+    offline: bool,
+    /// A file with that network's class names, one a line [default: the ten digits, or ImageNet's 1,000 classes]
+    #[arg(long, requires = "arch", value_name = "FILE")]
+    classes: Option<PathBuf>,
+    /// Give GoogLeNet and Inception images as they are normalised, not brought within ±1 as torchvision's weights want it
+    #[arg(long, requires = "arch")]
+    no_transform_input: bool,
     /// Folder of the runs
     #[arg(long, default_value = "runs", value_name = "DIR")]
     output: PathBuf,
+}
+
+impl WeightsFlags {
+    /// Reads them; where it was not the user who named them, with a line that does.
+    fn read(self) -> Result<(Weights, Option<String>), Failure> {
+        let Self { model, arch, pretrained, offline, classes, no_transform_input, output } = self;
+        choose(&Choice { model, pretrained, offline, output, arch, classes, transform_input: !no_transform_input })
+    }
 }
 
 #[derive(Subcommand)]
@@ -69,6 +92,17 @@ enum Command {
         /// Form of the output
         #[arg(long, value_enum, default_value_t = TableFormat::Text)]
         format: TableFormat,
+    },
+    /// Write weights to another file: one of Kiln's, or a plain one for PyTorch
+    Export {
+        /// The new file; one that is there already stays as it is
+        #[arg(value_name = "FILE.safetensors")]
+        file: PathBuf,
+        #[command(flatten)]
+        weights: WeightsFlags,
+        /// Tensors alone, under torchvision's names, without what Kiln knows of them
+        #[arg(long)]
+        plain: bool,
     },
     /// List backends and devices, and compare what they compute with the CPU
     Doctor,
@@ -83,7 +117,7 @@ enum TableFormat {
 }
 
 const AFTER_HELP: &str = "\
-A file called `models` or `doctor` is ./models or ./doctor.
+A file called `models`, `export` or `doctor` is ./models, ./export or ./doctor.
 Exit codes: 0 good, 1 an input could not be classified, 2 usage, 3 weights, 5 backend or device, 6 output.";
 
 /// More than this needs gigabytes between the layers and is no faster.
@@ -103,6 +137,7 @@ fn main() -> ExitCode {
     finish(match command {
         None => classify(predict),
         Some(Command::Models { name, format }) => list(name, format),
+        Some(Command::Export { file, weights, plain }) => export(&file, weights, plain),
         Some(Command::Doctor) => examine(),
     })
 }
@@ -111,20 +146,8 @@ fn classify(flags: PredictFlags) -> Result<ExitCode, Failure> {
     if flags.logits && flags.format == Format::Csv {
         return Err(Failure::new(Exit::Usage, "--logits: csv has no column for them; use --format json or jsonl"));
     }
-    let PredictFlags {
-        inputs,
-        model,
-        arch,
-        classes,
-        no_transform_input,
-        topk,
-        format,
-        logits,
-        backend,
-        batch_size,
-        output,
-    } = flags;
-    let (weights, line) = choose(&Choice { model, output, arch, classes, transform_input: !no_transform_input })?;
+    let PredictFlags { inputs, weights, topk, format, logits, backend, batch_size } = flags;
+    let (weights, line) = weights.read()?;
     let target = backend.target()?;
     line.iter().for_each(|line| note(line));
     let mut report = report(format, &weights, standard_output(), wants_colour());
@@ -145,6 +168,19 @@ fn list(name: Option<Architecture>, format: TableFormat) -> Result<ExitCode, Fai
     let mut out = standard_output();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     written.map_or_else(|error| unwritten(&error), |()| Ok(ExitCode::SUCCESS))
+}
+
+fn export(file: &Path, weights: WeightsFlags, plain: bool) -> Result<ExitCode, Failure> {
+    if file.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("safetensors")) {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("{}: the name of a weights file ends in .safetensors", file.display()),
+        ));
+    }
+    let (weights, line) = weights.read()?;
+    line.iter().for_each(|line| note(line));
+    write_new_file(file, &weights.to_bytes(plain)?)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn examine() -> Result<ExitCode, Failure> {

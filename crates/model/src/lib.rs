@@ -43,7 +43,7 @@ pub use network::Network;
 pub use norm::BatchNorm;
 pub use parameters::{NamedTensor, ParameterError, parameter_count, parameters, shapes, with_parameters};
 pub use pass::{Compute, Logits, Pass};
-pub use published::{BASE, Published};
+pub use published::{Published, WEIGHTS_URL};
 pub use resnet::{Block, ResNet, ResNetConfig};
 pub use resnet8::{ResNet8, ResNet8Config};
 pub use sequence::{Layer, MaxPool, run_images, run_rows};

@@ -5,12 +5,12 @@
 use crate::Architecture;
 
 /// Where the files are.
-pub const BASE: &str = "https://download.pytorch.org/models/";
+pub const WEIGHTS_URL: &str = "https://download.pytorch.org/models/";
 
 /// A file of weights trained on ImageNet's 1,000 classes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Published {
-    /// Its name under [`BASE`].
+    /// Its name under [`WEIGHTS_URL`].
     pub file: &'static str,
     /// Share of ImageNet's validation images whose class comes first, in percent.
     pub top1: f64,

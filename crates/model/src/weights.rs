@@ -126,7 +126,11 @@ pub enum Fault {
 /// # Errors
 /// If a weight is not finite: such a file could not be read back.
 pub fn to_bytes<B: Backend, M: Module<B>>(network: &M, description: &Description) -> Result<Vec<u8>, Fault> {
-    let tensors = parameters(network);
+    encode(&parameters(network), Some(description))
+}
+
+/// Tensors as a safetensors file, with a description or without.
+fn encode(tensors: &[NamedTensor], description: Option<&Description>) -> Result<Vec<u8>, Fault> {
     tensors.iter().try_for_each(check_finite)?;
     let bytes: Vec<Vec<u8>> =
         tensors.iter().map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
@@ -135,9 +139,10 @@ pub fn to_bytes<B: Backend, M: Module<B>>(network: &M, description: &Description
         view.map(|view| (tensor.name.as_str(), view)).map_err(|error| Fault::Damaged(error.to_string()))
     });
     let views = views.collect::<Result<Vec<_>, _>>()?;
-    let json = serde_json::to_string(description).map_err(|error| Fault::Description(error.to_string()))?;
-    let metadata = HashMap::from([(ENTRY.to_owned(), json)]);
-    safetensors::serialize(views, Some(metadata)).map_err(|error| Fault::Damaged(error.to_string()))
+    let json =
+        description.map(serde_json::to_string).transpose().map_err(|error| Fault::Description(error.to_string()))?;
+    let metadata = json.map(|json| HashMap::from([(ENTRY.to_owned(), json)]));
+    safetensors::serialize(views, metadata).map_err(|error| Fault::Damaged(error.to_string()))
 }
 
 /// Weights read and checked, not yet on a device.
@@ -265,6 +270,16 @@ impl Weights {
         };
         let bytes = std::fs::read(path).map_err(Fault::Read);
         bytes.and_then(|bytes| parse(&bytes)).map_err(|fault| WeightsError { path: path.to_owned(), fault })
+    }
+
+    /// The bytes of a file with these weights: one of Kiln's, or a plain safetensors file, which only holds the tensors under
+    /// PyTorch's names. The same weights give the same bytes.
+    ///
+    /// # Errors
+    /// If they cannot be put into such a file.
+    pub fn to_bytes(&self, plain: bool) -> Result<Vec<u8>, WeightsError> {
+        let description = (!plain).then_some(&self.description);
+        encode(&self.tensors, description).map_err(|fault| WeightsError { path: self.path.clone(), fault })
     }
 
     /// What the file says about itself.

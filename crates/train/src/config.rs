@@ -81,6 +81,10 @@ pub struct Config {
     /// classes differs
     #[arg(long, value_name = "FILE")]
     pub initial_checkpoint: Option<PathBuf>,
+    /// Begin with the weights that torchvision publishes for the network, trained on ImageNet; downloaded once into the user's
+    /// cache folder
+    #[arg(long, conflicts_with = "initial_checkpoint")]
+    pub pretrained: bool,
     /// googlenet and inception_v3: whether the network brings images that are normalised as ImageNet's within ±1 [default: as the
     /// weights to begin with want it; torchvision's do]
     #[arg(long, value_name = "true|false")]

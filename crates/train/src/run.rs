@@ -1,6 +1,7 @@
 //! A run from its options to its result.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::Module;
@@ -10,7 +11,7 @@ use burn::tensor::backend::AutodiffBackend;
 use burn_dataset::Dataset;
 use burn_train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use kiln_backend::{Backend, Program, Target, Training};
-use kiln_cli::{BackendArgs, Exit, Failure, RunFolder, Runs, note, write_file};
+use kiln_cli::{BackendArgs, Exit, Failure, RunFolder, Runs, note, pretrained, write_file};
 use kiln_data::{BurnLoader, Cursor};
 use kiln_model::weights::{Fault, InitialWeights, Weights, WeightsError};
 use kiln_model::{freeze, initialise};
@@ -45,7 +46,7 @@ pub fn start(config: Config, name: Option<&str>, stop: &StopRequest) -> Result<E
     let target = target(&config)?;
     let initial = initial(&config)?;
     if config.model.has_auxiliary() {
-        let theirs = initial.as_ref().is_some_and(|initial| initial.transform_input);
+        let theirs = initial.as_ref().is_some_and(|(_, initial)| initial.transform_input);
         config.transform_input.get_or_insert(theirs);
     }
     let run = Runs::new(&config.output).create(name, &format!("{}-{}", config.model, data.name))?;
@@ -98,9 +99,11 @@ fn target(config: &Config) -> Result<Target, Failure> {
 }
 
 /// The weights that training begins with, if they are somebody's.
-fn initial(config: &Config) -> Result<Option<InitialWeights>, Failure> {
-    let initial = config.initial_checkpoint.as_ref().map(|path| Weights::initial(path, config.model));
-    Ok(initial.transpose()?)
+fn initial(config: &Config) -> Result<Option<(PathBuf, InitialWeights)>, Failure> {
+    let published = config.pretrained.then(|| pretrained(config.model, config.offline)).transpose()?;
+    let Some(path) = published.or_else(|| config.initial_checkpoint.clone()) else { return Ok(None) };
+    let weights = Weights::initial(&path, config.model)?;
+    Ok(Some((path, weights)))
 }
 
 /// Opens the run's log, which also keeps other processes out of its folder.
@@ -126,7 +129,7 @@ struct Run {
     run: RunFolder,
     log: File,
     /// The weights that training begins with, if they are somebody's.
-    initial: Option<InitialWeights>,
+    initial: Option<(PathBuf, InitialWeights)>,
     checkpoint: Option<Checkpoint>,
     stop: StopRequest,
 }
@@ -151,8 +154,8 @@ impl Run {
         let loss = config.loss(&data)?;
         let mut network = config.model.seeded::<B>(&sizes, config.seed, device);
         let mut left_out = Vec::new();
-        if let (Some(path), Some(initial)) = (&config.initial_checkpoint, initial) {
-            let misfit = |error| WeightsError { path: path.clone(), fault: Fault::Parameters(error) };
+        if let Some((path, initial)) = initial {
+            let misfit = |error| WeightsError { path, fault: Fault::Parameters(error) };
             (network, left_out) = initialise(network, config.model, initial.tensors).map_err(misfit)?;
         }
         if let Some(which) = config.freeze {
