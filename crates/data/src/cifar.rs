@@ -56,6 +56,29 @@ impl Cifar {
         self.train.iter().chain([&self.test, &self.names]).all(|file| folder.join(file).is_file())
     }
 
+    /// Takes the files out of the archive that is downloaded, into `folder`. Each appears whole or not at all.
+    #[cfg(feature = "download")]
+    pub(crate) fn unpack(&self, archive: &Path, folder: &Path) -> Result<(), DataError> {
+        let damaged = |error: std::io::Error| DataError::Read { path: archive.to_owned(), reason: error.to_string() };
+        let file = std::fs::File::open(archive).map_err(damaged)?;
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(std::io::BufReader::new(file)));
+        for entry in archive.entries().map_err(damaged)? {
+            let mut entry = entry.map_err(damaged)?;
+            let path = entry.path().map_err(damaged)?.into_owned();
+            // Only what belongs to it, by its bare name: an archive cannot write elsewhere.
+            let wanted = |name: &&&str| path.file_name().is_some_and(|found| found == **name);
+            let Some(name) = self.train.iter().chain([&self.test, &self.names]).find(wanted) else { continue };
+            let (path, aside) = (folder.join(name), folder.join(format!("{name}.part")));
+            let written = std::fs::File::create(&aside).and_then(|mut file| {
+                std::io::copy(&mut entry, &mut file)?;
+                file.sync_all()?;
+                std::fs::rename(&aside, &path)
+            });
+            written.map_err(|error| DataError::Write(format!("{}: cannot be written: {error}", path.display())))?;
+        }
+        Ok(())
+    }
+
     /// Reads the files of `folder`.
     pub(crate) fn read(&self, folder: &Path) -> Result<Splits, DataError> {
         let files: Vec<_> = self.train.iter().map(|file| folder.join(file)).collect();

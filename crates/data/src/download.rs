@@ -64,6 +64,8 @@ pub fn files(dataset: &str) -> Option<&'static [RemoteFile<'static>]> {
         "mnist" => Some(&MNIST),
         "fashion-mnist" => Some(&FASHION_MNIST),
         "kmnist" => Some(&KMNIST),
+        "cifar10" => Some(&CIFAR_10),
+        "cifar100" => Some(&CIFAR_100),
         _ => None,
     }
 }
@@ -129,3 +131,17 @@ pub const KMNIST: [RemoteFile<'static>; 4] = [
     kmnist!("t10k-images-idx3-ubyte.gz", "5c965bf0a639b31b8f53240b1b52f4d7", 3_041_136),
     kmnist!("t10k-labels-idx1-ubyte.gz", "7320c461ea6c1c855c0b718fb2a4b134", 5_120),
 ];
+
+macro_rules! cifar {
+    ($name:literal, $md5:literal, $size:literal) => {
+        file!(["https://www.cs.toronto.edu/~kriz/"], $name, $md5, $size)
+    };
+}
+
+/// CIFAR-10: ten kinds of things, 50,000 + 10,000 colour images of 32 x 32, as an archive (Krizhevsky 2009).
+pub const CIFAR_10: [RemoteFile<'static>; 1] =
+    [cifar!("cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530", 170_052_171)];
+
+/// CIFAR-100: the same with a hundred kinds.
+pub const CIFAR_100: [RemoteFile<'static>; 1] =
+    [cifar!("cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8", 168_513_733)];

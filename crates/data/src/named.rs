@@ -162,6 +162,11 @@ fn fetch(name: &str, folder: PathBuf) -> Result<PathBuf, DataError> {
             _ => DataError::Download(error.to_string()),
         })?;
     }
+    if let Some(cifar) = CIFAR.iter().find(|cifar| cifar.name == name) {
+        for file in files(name).unwrap_or_default() {
+            cifar.unpack(&folder.join(file.name), &folder)?;
+        }
+    }
     Ok(folder)
 }
 

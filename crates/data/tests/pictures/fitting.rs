@@ -190,3 +190,40 @@ fn values_out_of_range_are_named() {
     }
     assert!(Preprocess { std: vec![f32::NAN], ..Preprocess::mnist() }.validate().is_err());
 }
+
+/// In the order of torchvision_golden.py: name, and by how many levels of 255 a decoder may differ.
+#[cfg(feature = "images")]
+const SAMPLES: [(&[u8], &str, f32); 12] = [
+    (include_bytes!("source.png"), "odd sizes", 0.),
+    (include_bytes!("wide.png"), "wide", 0.),
+    (include_bytes!("gray.png"), "grey", 0.),
+    (include_bytes!("gray16.png"), "16-bit grey", 0.),
+    (include_bytes!("palette.png"), "palette", 0.),
+    (include_bytes!("rgba.png"), "transparent", 0.),
+    (include_bytes!("bilevel.png"), "1 bit", 0.),
+    (include_bytes!("rgb.jpg"), "JPEG", 1.),
+    (include_bytes!("gray.jpg"), "grey JPEG", 1.),
+    (include_bytes!("cmyk.jpg"), "CMYK JPEG", 1.),
+    (include_bytes!("progressive.jpg"), "progressive JPEG", 1.),
+    (include_bytes!("orientation6.jpg"), "turned JPEG", 1.),
+];
+
+#[cfg(feature = "images")]
+#[test]
+fn sample_pictures_become_torchvisions_tensors() {
+    let mut golden =
+        include_bytes!("preprocessed.bin").as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+    for (bytes, name, levels) in SAMPLES {
+        let picture = Picture::decode(bytes).unwrap();
+        for (resize_to, side) in [(16, 14), (15, 14), (21, 18)] {
+            let preprocess = Preprocess::imagenet(side, side, resize_to);
+            let mut ours = vec![0.; 3 * side * side];
+            preprocess.normalise_into(&preprocess.pixels(&picture).pixels, &mut ours);
+            let theirs: Vec<_> = golden.by_ref().take(ours.len()).collect();
+            let difference = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0., f32::max) * 0.225 * 255.;
+            println!("{name}, {resize_to} -> {side}: {difference:.4} levels");
+            assert!(difference <= levels + 0.02, "{name}, {resize_to} -> {side}: {difference} levels");
+        }
+    }
+    assert_eq!(golden.next(), None);
+}
