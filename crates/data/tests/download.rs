@@ -345,23 +345,28 @@ fn a_folder_that_cannot_be_made_is_named() {
 
 #[test]
 fn the_tables_are_complete() {
-    for dataset in ["mnist", "fashion-mnist", "kmnist"] {
+    let idx = [
+        "train-images-idx3-ubyte.gz",
+        "train-labels-idx1-ubyte.gz",
+        "t10k-images-idx3-ubyte.gz",
+        "t10k-labels-idx1-ubyte.gz",
+    ];
+    let expected: [(&str, &[&str]); 5] = [
+        ("mnist", &idx),
+        ("fashion-mnist", &idx),
+        ("kmnist", &idx),
+        ("cifar10", &["cifar-10-binary.tar.gz"]),
+        ("cifar100", &["cifar-100-binary.tar.gz"]),
+    ];
+    for (dataset, expected) in expected {
         let files = download::files(dataset).unwrap();
         let names: Vec<&str> = files.iter().map(|file| file.name).collect();
-        assert_eq!(
-            names,
-            [
-                "train-images-idx3-ubyte.gz",
-                "train-labels-idx1-ubyte.gz",
-                "t10k-images-idx3-ubyte.gz",
-                "t10k-labels-idx1-ubyte.gz"
-            ]
-        );
+        assert_eq!(names, expected);
         for file in files {
             let CheckSum::Md5(md5) = file.sum else { panic!("{file:?}") };
             assert!(md5.len() == 32 && md5.bytes().all(|digit| b"0123456789abcdef".contains(&digit)));
             assert!(!file.urls.is_empty() && file.urls.iter().all(|url| url.ends_with(file.name)));
         }
     }
-    assert!(download::files("cifar10").is_none());
+    assert!(download::files("imagenet").is_none());
 }

@@ -16,8 +16,10 @@ use crate::run_data::RunData;
 use crate::schedule::{Schedule, Shape};
 
 mod augment;
+mod recipe;
 
 pub use augment::AugmentOptions;
+pub use recipe::Recipe;
 
 /// The rule that turns gradients into steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -193,7 +195,7 @@ pub struct Config {
     /// Where to compute: ndarray or flex (CPU), wgpu, vulkan or metal (GPU, if compiled in) [default: the GPU if
     /// compiled in, else ndarray]
     #[arg(long, value_name = "NAME")]
-    #[serde(with = "as_optional_text")]
+    #[serde(default, with = "as_optional_text", skip_serializing_if = "Option::is_none")]
     pub backend: Option<BackendName>,
     /// Which device: auto, or a number from `infer doctor`
     #[arg(long, default_value = "auto", value_name = "N")]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use kiln_cli::{Exit, Failure, Runs, finish, note};
-use train::config::Config;
+use train::config::{Config, Recipe};
 use train::dashboard::{StopRequest, leave_at_once};
 use train::run;
 use train::strategy::Ending;
@@ -23,9 +23,13 @@ struct Flags {
     /// Continue a run, by path or name; auto: the newest one
     #[arg(long, value_name = "RUN|auto", conflicts_with = "options")]
     resume: Option<String>,
-    /// Take the options from a run's config.toml, resolved as they were; options given here override them
+    /// Take the options from a file such as a run's config.toml; options given here override them
     #[arg(id = "options", long = "config", value_name = "FILE")]
     options: Option<PathBuf>,
+    /// Take options that go well together: lecture, mnist-strong, fashion-small, cifar10-resnet18 or finetune; options given here
+    /// override them
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["options", "resume"])]
+    recipe: Option<Recipe>,
 }
 
 const AFTER_HELP: &str = "\
@@ -37,7 +41,7 @@ fn main() -> ExitCode {
     let flags = Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let given = matches.ids().map(|id| id.as_str().to_owned());
     let typed = |id: &String| matches.value_source(id) == Some(ValueSource::CommandLine);
-    let own = ["name", "resume", "options"];
+    let own = ["name", "resume", "options", "recipe"];
     let given: Vec<_> = given.filter(|id| typed(id) && id != "Config" && !own.contains(&id.as_str())).collect();
     finish(train(flags, &given))
 }
@@ -45,16 +49,24 @@ fn main() -> ExitCode {
 fn train(flags: Flags, given: &[String]) -> Result<ExitCode, Failure> {
     flags.config.validate()?;
     let stop = stop_on_signals()?;
-    let Flags { config, name, resume, options } = flags;
-    let ending = match (resume, options) {
-        (Some(resume), _) => continue_run(&resume, config, given, &stop)?,
-        (None, Some(file)) => run::start(Config::read(&file)?.overridden(&config, given), name.as_deref(), &stop)?,
-        (None, None) => run::start(config, name.as_deref(), &stop)?,
+    let Flags { config, name, resume, options, recipe } = flags;
+    if let Some(resume) = resume {
+        return continue_run(&resume, config, given, &stop).map(exit_code);
+    }
+    let base = match (options, recipe) {
+        (Some(file), _) => Some(Config::read(&file)?),
+        (None, recipe) => recipe.map(Recipe::config),
     };
-    Ok(match ending {
+    let config = base.map_or(config.clone(), |base| base.overridden(&config, given));
+    run::start(config, name.as_deref(), &stop).map(exit_code)
+}
+
+/// Whether a run came to its end.
+fn exit_code(ending: Ending) -> ExitCode {
+    match ending {
         Ending::Complete => ExitCode::SUCCESS,
         Ending::Interrupted => ExitCode::from(Exit::Interrupted as u8),
-    })
+    }
 }
 
 fn continue_run(resume: &str, flags: Config, given: &[String], stop: &StopRequest) -> Result<Ending, Failure> {

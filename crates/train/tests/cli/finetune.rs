@@ -3,16 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use kiln_model::weights::Weights;
-use kiln_model::{Architecture, NamedTensor};
+use kiln_model::Architecture;
 
-use crate::run::{Bench, assert_fails};
-
-fn tensors(path: &Path, architecture: Architecture) -> Vec<NamedTensor> {
-    let mut tensors = Weights::initial(path, architecture).unwrap().tensors;
-    tensors.sort_by(|a, b| a.name.cmp(&b.name));
-    tensors
-}
+use crate::run::{Bench, assert_fails, tensors};
 
 #[test]
 fn a_frozen_backbone_stays_and_the_last_layer_learns() {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use kiln_model::weights::Weights;
+use kiln_model::{Architecture, NamedTensor};
 use tempfile::TempDir;
 
 /// A folder of runs for one test.
@@ -100,6 +102,13 @@ impl Bench {
 
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The tensors of a weights file, in the order of their names.
+pub fn tensors(path: &Path, architecture: Architecture) -> Vec<NamedTensor> {
+    let mut tensors = Weights::initial(path, architecture).unwrap().tensors;
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    tensors
 }
 
 /// Asserts an exit code and one line on standard error that says all of `wanted`.

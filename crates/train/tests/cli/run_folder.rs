@@ -46,6 +46,7 @@ fn every_file_of_the_run_folder_is_written() {
         "model",
         "parameters",
         "dataset",
+        "unreadable",
         "backend",
         "device",
     ];
