@@ -15,6 +15,7 @@ import digit
 import inference
 import operations
 import training
+import zoo
 from contest import machine
 
 TABLES = {
@@ -23,6 +24,7 @@ TABLES = {
     "digit": digit,
     "operations": operations,
     "convolutions": convolutions,
+    "zoo": zoo,
 }
 
 

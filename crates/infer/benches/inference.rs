@@ -1,8 +1,9 @@
-//! Times the built-in network on MNIST's test images: `cargo bench -p infer --bench inference -- BACKEND THREADS BATCH..`.
+//! Times the lecture's network on MNIST's test images: `cargo bench -p infer --bench inference -- BACKEND THREADS BATCH..`.
 //!
 //! Prints `batch,seconds,correct`: for each batch size the median of three passes over the 10,000 images, which are f32
 //! tensors before the clock starts, and how many were classified right. The logits are read back within the time.
 
+use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::{Tensor, TensorData};
@@ -23,7 +24,8 @@ fn main() {
     let backend: BackendName = backend.parse().expect("a backend");
     let target = Target::find(backend, DeviceChoice::Auto).expect("a device");
     let images = Splits::load("mnist", &Source { offline: true, ..Source::default() }).expect("the images").test;
-    let weights = infer::built_in().expect("the weights");
+    let weights = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/models/lecture-cnn.safetensors");
+    let weights = Weights::read(Path::new(weights)).expect("the weights");
     let batches = batches.iter().map(|batch| batch.parse().expect("BATCH is a number")).collect();
     target.run(Inference { images, weights, batches });
 }
@@ -40,7 +42,7 @@ impl Program for Inference {
     fn run<B: Backend>(self, device: B::Device) {
         let network = self.weights.network::<B>(&device).expect("the weights fit");
         let normaliser = Normaliser::new(&self.weights.description().preprocess);
-        let [channels, height, width] = self.images.shape();
+        let [channels, height, width] = self.images.shape().expect("in memory");
         let indices: Vec<usize> = (0..self.images.labels().count()).collect();
         for batch in self.batches {
             let tensors: Vec<Tensor<B, 4>> = indices

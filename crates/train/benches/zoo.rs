@@ -1,0 +1,83 @@
+//! Times torchvision's networks: `cargo bench -p train --bench zoo -- BACKEND THREADS NAME..`.
+//!
+//! Prints `name,what,batch,seconds`, the median of five passes after one to warm up: `forward` in evaluation, and `train`,
+//! a step of SGD with momentum on random images of 224 x 224 pixels.
+
+use std::time::Instant;
+
+use burn::module::AutodiffModule;
+use burn::tensor::{Distribution, Tensor};
+use burn_train::TrainStep;
+use kiln_backend::{Backend, BackendName, DeviceChoice, Program, Target, Training, keep_memory, use_threads};
+use kiln_data::{Batch, PlainBatch};
+use kiln_model::Architecture;
+use train::config::Config;
+use train::loss::Loss;
+use train::optimizer::{Rule, RunOptimizer};
+use train::task::Task;
+
+const PASSES: usize = 5;
+const FORWARD: [usize; 2] = [1, 8];
+const TRAIN: usize = 8;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let [backend, threads, names @ ..] = &arguments[..] else {
+        eprintln!("usage: zoo BACKEND THREADS NAME..");
+        return;
+    };
+    use_threads(threads.parse().expect("THREADS is a number")).expect("the first use of the pool");
+    keep_memory();
+    let backend: BackendName = backend.parse().expect("a backend");
+    let target = Target::find(backend, DeviceChoice::Auto).expect("a device");
+    for name in names {
+        target.run(Zoo { architecture: name.parse().expect("a network") });
+    }
+}
+
+struct Zoo {
+    architecture: Architecture,
+}
+
+impl Program for Zoo {
+    type Output = ();
+
+    fn run<B: Backend>(self, device: B::Device) {
+        let architecture = self.architecture;
+        let sizes = architecture.sizes(1000);
+        let network = architecture.seeded::<Training<B>>(&sizes, 1, &device);
+        let inference = network.valid();
+        for batch in FORWARD {
+            let images = Tensor::<B, 4>::random([batch, 3, 224, 224], Distribution::Normal(0., 1.), &device);
+            let seconds = median(|| drop(inference.forward(images.clone()).into_data()));
+            println!("{architecture},forward,{batch},{seconds:.5}");
+        }
+        let config = Config::from_toml("momentum = 0.9").expect("an option").resolved();
+        let mut task = Task { network, loss: Loss::default() };
+        let mut optimizer = RunOptimizer::new(Rule::new(&config));
+        let pixels = Tensor::<B, 1>::random([TRAIN * 3 * 224 * 224], Distribution::Normal(0., 1.), &device);
+        let pixels = pixels.into_data().into_vec::<f32>().expect("f32");
+        let labels: Vec<usize> = (0..TRAIN).collect();
+        let plain =
+            PlainBatch { images: pixels, shape: [TRAIN, 3, 224, 224], indices: labels.clone(), labels, mix: None };
+        let batch = Batch::<Training<B>>::new(plain, &device);
+        let seconds = median(|| {
+            let step = TrainStep::step(&task, batch.clone());
+            task = burn::optim::Optimizer::step(&mut optimizer, 0.001, task.clone(), step.grads);
+        });
+        println!("{architecture},train,{TRAIN},{seconds:.5}");
+    }
+}
+
+/// Seconds of the middle pass.
+fn median(mut pass: impl FnMut()) -> f64 {
+    pass();
+    let mut seconds = [0.; PASSES];
+    for seconds in &mut seconds {
+        let start = Instant::now();
+        pass();
+        *seconds = start.elapsed().as_secs_f64();
+    }
+    seconds.sort_by(f64::total_cmp);
+    seconds[PASSES / 2]
+}
