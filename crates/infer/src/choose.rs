@@ -10,8 +10,8 @@ use kiln_model::weights::{Fault, Weights, WeightsError};
 /// The name of the weights that are compiled in.
 pub const BUILT_IN: &str = "built-in";
 
-/// The lecture's CNN, trained by its recipe.
-static BUILT_IN_BYTES: &[u8] = include_bytes!("../../../assets/models/lecture-cnn.safetensors");
+/// The network that reads digits best of those that are small.
+static BUILT_IN_BYTES: &[u8] = include_bytes!("../../../assets/models/resnet8-mnist.safetensors");
 
 /// The weights that are compiled in.
 ///

@@ -26,8 +26,8 @@ struct Flags {
     /// Take the options from a file such as a run's config.toml; options given here override them
     #[arg(id = "options", long = "config", value_name = "FILE")]
     options: Option<PathBuf>,
-    /// Take options that go well together: lecture, mnist-strong, fashion-small, cifar10-resnet18 or finetune; options given here
-    /// override them
+    /// Take options that go well together: lecture, mnist-strong, mnist-resnet8, fashion-resnet8, cifar10-resnet18 or
+    /// finetune; options given here override them
     #[arg(long, value_name = "NAME", conflicts_with_all = ["options", "resume"])]
     recipe: Option<Recipe>,
 }

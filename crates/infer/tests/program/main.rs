@@ -6,6 +6,7 @@ mod formats;
 mod inputs;
 mod logits;
 mod output;
+mod published;
 mod samples;
 mod weights;
 

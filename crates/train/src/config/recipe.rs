@@ -6,10 +6,11 @@ use std::str::FromStr;
 use super::Config;
 
 /// Name and options.
-const RECIPES: [(&str, &str); 5] = [
+const RECIPES: [(&str, &str); 6] = [
     ("lecture", include_str!("../../../../recipes/lecture.toml")),
     ("mnist-strong", include_str!("../../../../recipes/mnist-strong.toml")),
-    ("fashion-small", include_str!("../../../../recipes/fashion-small.toml")),
+    ("mnist-resnet8", include_str!("../../../../recipes/mnist-resnet8.toml")),
+    ("fashion-resnet8", include_str!("../../../../recipes/fashion-resnet8.toml")),
     ("cifar10-resnet18", include_str!("../../../../recipes/cifar10-resnet18.toml")),
     ("finetune", include_str!("../../../../recipes/finetune.toml")),
 ];
