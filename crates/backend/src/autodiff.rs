@@ -140,6 +140,8 @@ impl<B: Backend> Backward<B, 1> for CrossEntropyStep {
 }
 
 impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
+    const HAS_KERNELS: bool = B::HAS_KERNELS;
+
     fn conv_block(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

@@ -256,6 +256,8 @@ fn cross_entropy<T: Dense>(logits: &T, targets: &T, smoothing: f64) -> Option<(T
 macro_rules! with_kernels {
     ($backend:ty, $tensor:ty) => {
         impl Backend for $backend {
+            const HAS_KERNELS: bool = true;
+
             fn conv_block(x: $tensor, weight: $tensor, bias: Option<$tensor>, block: &ConvBlock) -> $tensor {
                 match conv_block(&x, &weight, bias.as_ref(), block, false) {
                     Some((output, _)) => output,

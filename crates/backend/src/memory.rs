@@ -7,11 +7,10 @@
 pub fn keep_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        // The largest value that glibc takes; larger blocks are mapped one by one.
-        const OWN_MAPPING_FROM: libc::c_int = 32 << 20;
         #[expect(unsafe_code, reason = "sets two numbers of the allocator, which it checks itself")]
         unsafe {
-            libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_MAPPING_FROM);
+            // No mappings of their own for large blocks, which would go back at once.
+            libc::mallopt(libc::M_MMAP_MAX, 0);
             libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
         }
     }

@@ -122,6 +122,9 @@ pub struct CrossEntropy<B: Backend> {
 ///
 /// The operations work on tensors whose shapes fit; [`crate::conv2d`] and its siblings check that and say what is wrong.
 pub trait Backend: burn::tensor::backend::Backend {
+    /// Whether convolutions are kernels of ours.
+    const HAS_KERNELS: bool = false;
+
     /// Runs a block for its result alone (inference).
     fn conv_block(
         x: FloatTensor<Self>,

@@ -5,8 +5,8 @@ mod support;
 use burn::tensor::backend::Backend as _;
 use burn::tensor::{Distribution, Tensor, TensorData, activation::relu, module};
 use kiln_backend::{
-    Backend, ConvBlock, ConvOptions, Pool, Program, Training, avg_pool2d, conv_block, cross_entropy, max_pool2d,
-    relative_difference,
+    Backend, ConvBlock, ConvOptions, Pool, Program, Training, avg_pool2d, conv_block, cross_entropy, linear,
+    max_pool2d, relative_difference,
 };
 
 use crate::support::on_every_backend;
@@ -159,4 +159,42 @@ fn the_cross_entropy_is_that_of_pytorch() {
         }
     }
     on_every_backend(Loss);
+}
+
+#[derive(Clone)]
+struct Products;
+
+impl Program for Products {
+    type Output = ();
+
+    /// A small weight, and one that is large enough to be taken for an image.
+    fn run<B: Backend>(self, device: B::Device) {
+        for (rows, inputs, outputs) in [(3, 20, 10), (2, 1030, 1100), (40, 1030, 1100)] {
+            Training::<B>::seed(&device, 1);
+            let random = |shape: [usize; 2]| {
+                Tensor::<Training<B>, 2>::random(shape, Distribution::Uniform(-1., 1.), &device).require_grad()
+            };
+            let (x, weight) = (random([rows, inputs]), random([inputs, outputs]));
+            let bias = random([1, outputs]).reshape([outputs]).detach().require_grad();
+            let ours = linear(x.clone(), weight.clone(), Some(bias.clone()));
+            let burns = x.clone().matmul(weight.clone()) + bias.clone().unsqueeze();
+            let what = format!("{} {rows} x {inputs} x {outputs}", B::name(&device));
+            assert_close(&what, ours.to_data(), burns.to_data());
+            let slope = random([rows, outputs]).detach();
+            let ours = (ours * slope.clone()).sum().backward();
+            let burns = (burns * slope).sum().backward();
+            let pair = |a: Option<_>, b: Option<_>| (a.expect("a gradient"), b.expect("a gradient"));
+            let (a, b) = pair(x.grad(&ours), x.grad(&burns));
+            assert_close(&format!("{what}, gradient of x"), a.into_data(), b.into_data());
+            let (a, b) = pair(weight.grad(&ours), weight.grad(&burns));
+            assert_close(&format!("{what}, gradient of the weight"), a.into_data(), b.into_data());
+            let (a, b) = (bias.grad(&ours).expect("a gradient"), bias.grad(&burns).expect("a gradient"));
+            assert_close(&format!("{what}, gradient of the bias"), a.into_data(), b.into_data());
+        }
+    }
+}
+
+#[test]
+fn linear_layers_are_burns_products() {
+    on_every_backend(Products);
 }

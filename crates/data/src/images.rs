@@ -29,6 +29,9 @@ pub struct ImageSet {
     selection: Option<Arc<[u32]>>,
 }
 
+/// The seed that decides which of the images in files come first.
+const FIRST: u64 = 0;
+
 #[derive(Clone, Debug)]
 enum Images {
     /// All of one shape `[channels, height, width]`, one after the other.
@@ -148,11 +151,15 @@ impl ImageSet {
         counts.iter().map(mean_and_std).unzip()
     }
 
-    /// The first `count` images, or all if there are fewer.
+    /// The first `count` images, or all if there are fewer. Of images in files, which stand class by class, each class gives
+    /// its share.
     #[must_use]
     pub fn first(&self, count: usize) -> Self {
         if count >= self.len() {
             return self.clone();
+        }
+        if let (Images::Files(_), Ok((_, part))) = (&self.images, self.split(count, FIRST)) {
+            return part;
         }
         self.select((0..count).filter_map(|index| self.place(index)).map(|place| place as u32).collect())
     }

@@ -69,6 +69,7 @@ fn a_folder_of_classes_gives_every_fifth_picture_of_each_to_the_test() {
     (20..60).for_each(|index| put(folder.path(), &format!("many/{index}.png"), GRAY));
     let splits = load(folder.path()).unwrap();
     assert_eq!((counts(&splits.train), counts(&splits.test)), ([(0, 16), (1, 48)].into(), [(0, 4), (1, 12)].into()));
+    assert_eq!(counts(&splits.train.first(8)), [(0, 2), (1, 6)].into(), "the first of them are of all classes");
     let again = load(folder.path()).unwrap();
     assert_eq!(splits.train.checksum(0), again.train.checksum(0));
 }

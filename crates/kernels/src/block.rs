@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use crate::panels::Finish;
 use crate::scratch::filled;
 use crate::shape::{Conv2d, Window};
-use crate::{channels_last, few, lanes, pool, product, winners};
+use crate::{channels_last, few, lanes, pool, product, stream, winners};
 
 /// `relu(max_pool(conv(x) + bias))`, each part after the convolution optional.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +98,9 @@ impl ConvBlock {
         if !training && few::suits(self) {
             // SAFETY: the kernel writes every result.
             return (unsafe { filled(len, |out| few::forward(self, x, weight, bias, out)) }, winners);
+        }
+        if stream::suits(self) {
+            return (stream::forward(self, x, weight, bias), winners);
         }
         let convolve = |relu, out: &mut [MaybeUninit<f32>]| {
             product::forward(conv, x, weight, Finish { bias, relu, ..Finish::default() }, out);

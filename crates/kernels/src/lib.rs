@@ -19,6 +19,7 @@ mod product;
 mod scratch;
 mod shape;
 pub mod simd;
+mod stream;
 mod transpose;
 mod winners;
 

@@ -242,6 +242,15 @@ fn blocks_of_known_networks() {
     }
 }
 
+/// What linear layers of small batches are.
+#[test]
+fn a_large_image_under_a_few_kernels_of_one_number() {
+    for (outputs, channels, width) in [(1, 1027, 1030), (3, 1030, 1100), (16, 520, 2100), (17, 520, 2100)] {
+        let conv = Conv2d::new([1, channels, 1, width], [outputs, channels, 1, 1]);
+        check(&ConvBlock { conv, max_pool: None, relu: outputs == 3 }, Values::Real, outputs as u64);
+    }
+}
+
 #[test]
 fn not_a_number_stays_where_it_belongs() {
     for seed in 0..60 {

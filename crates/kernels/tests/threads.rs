@@ -61,6 +61,11 @@ fn check_block(block: &ConvBlock) {
 }
 
 #[test]
+fn a_large_image_under_a_few_kernels_of_one_number() {
+    check_block(&ConvBlock { conv: Conv2d::new([1, 300, 1, 3600], [5, 300, 1, 1]), max_pool: None, relu: false });
+}
+
+#[test]
 fn blocks() {
     let new = Conv2d::new;
     let same = |image, weight| Conv2d { padding: [[1; 2]; 2], ..Conv2d::new(image, weight) };

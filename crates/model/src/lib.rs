@@ -48,5 +48,5 @@ pub use resnet::{Block, ResNet, ResNetConfig};
 pub use resnet8::{ResNet8, ResNet8Config};
 pub use sequence::{Layer, MaxPool, run_images, run_rows};
 pub use summary::{LayerSummary, Outline, Summary};
-pub use tally::{Confusion, Prediction, Tally, softmax, top};
+pub use tally::{Confusion, Prediction, Tally, log_softmax, softmax, top};
 pub use vgg::{Vgg, VggConfig};

@@ -189,7 +189,8 @@ impl<B: Backend> Pass<B> for Compute<B> {
     }
 
     fn linear(&self, x: Tensor<B, 2>, linear: &Linear<B>, clips: bool) -> Tensor<B, 2> {
-        let y = linear.forward(x);
+        let bias = linear.bias.as_ref().map(|bias| bias.val());
+        let y = kiln_backend::linear(x, linear.weight.val(), bias);
         if clips { relu(y) } else { y }
     }
 

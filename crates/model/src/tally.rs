@@ -26,10 +26,15 @@ fn log_sum_exp(logits: &[f32]) -> f64 {
     f64::from(largest) + sum.ln()
 }
 
+/// Logarithms of the classes' probabilities.
+pub fn log_softmax(logits: &[f32]) -> Vec<f64> {
+    let total = log_sum_exp(logits);
+    logits.iter().map(|&logit| f64::from(logit) - total).collect()
+}
+
 /// Probabilities of the classes, summing to 1.
 pub fn softmax(logits: &[f32]) -> Vec<f64> {
-    let total = log_sum_exp(logits);
-    logits.iter().map(|&logit| (f64::from(logit) - total).exp()).collect()
+    log_softmax(logits).into_iter().map(f64::exp).collect()
 }
 
 /// A class with its probability.

@@ -1,8 +1,11 @@
 //! The loss: cross-entropy as `torch.nn.CrossEntropyLoss` has it, of images that may be mixed.
 
-use burn::tensor::{Tensor, TensorData, activation::log_softmax};
+use burn::tensor::{Int, Tensor, TensorData};
 use kiln_backend::{Backend, cross_entropy};
 use kiln_data::{Batch, Mix};
+use kiln_model::log_softmax;
+
+use crate::task::to_floats;
 
 /// Mean cross-entropy and how its targets are made.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,37 +16,50 @@ pub struct Loss {
     pub class_weights: Vec<f64>,
 }
 
-/// What the logits of a batch should be.
+/// A batch's targets.
 pub enum Targets<B: Backend> {
     /// Each image has one class, and all count alike.
-    Classes(Tensor<B, 1, burn::tensor::Int>),
+    Classes(Tensor<B, 1, Int>),
     /// What the negative logarithm of each probability counts `[N, classes]`.
-    Shares(Tensor<B, 2>),
+    Shares(Vec<f64>),
+}
+
+/// A loss, ready to go backward.
+pub struct Value<B: Backend> {
+    /// Its gradient is the loss's `[1]`.
+    pub graph: Tensor<B, 1>,
+    /// The loss, where it was computed on the way.
+    pub loss: Option<f64>,
 }
 
 impl Loss {
     /// The targets of a batch.
     pub fn targets<B: Backend>(&self, batch: &Batch<B>, classes: usize) -> Targets<B> {
-        if batch.mix.is_none() && self.class_weights.is_empty() {
-            return Targets::Classes(batch.targets.clone());
+        match batch.mix.is_none() && self.class_weights.is_empty() {
+            true => Targets::Classes(batch.targets.clone()),
+            false => Targets::Shares(self.shares(&batch.labels, batch.mix.as_ref(), classes)),
         }
-        let shares = self.shares(&batch.labels, batch.mix.as_ref(), classes);
-        Targets::Shares(Tensor::from_data(
-            TensorData::new(shares, [batch.labels.len(), classes]),
-            &batch.images.device(),
-        ))
     }
 
-    /// The loss of logits `[N, classes]`, a mean over the images by their weights `[1]`.
-    pub fn of<B: Backend>(&self, logits: Tensor<B, 2>, targets: &Targets<B>) -> Tensor<B, 1> {
+    /// The loss of logits `[N, classes]`, a mean over the images by their weights.
+    pub fn of<B: Backend>(&self, logits: Tensor<B, 2>, targets: &Targets<B>) -> Value<B> {
         match targets {
-            Targets::Classes(classes) => cross_entropy(logits, classes.clone(), self.label_smoothing),
-            Targets::Shares(shares) => (log_softmax(logits, 1) * shares.clone()).sum().neg(),
+            Targets::Classes(classes) => {
+                Value { graph: cross_entropy(logits, classes.clone(), self.label_smoothing), loss: None }
+            }
+            Targets::Shares(shares) => {
+                let [rows, classes] = logits.dims();
+                let values = to_floats(logits.clone().detach());
+                let (loss, gradient) = cross_entropy_of_shares(&values, shares, classes);
+                let gradient = Tensor::from_data(TensorData::new(gradient, [rows, classes]), &logits.device());
+                // Not by Burn's logarithm, whose gradient ndarray only approximates.
+                Value { graph: (logits * gradient).sum(), loss: Some(loss) }
+            }
         }
     }
 
     /// What the negative logarithm of each probability counts `[N, classes]`.
-    fn shares(&self, labels: &[usize], mix: Option<&Mix>, classes: usize) -> Vec<f32> {
+    fn shares(&self, labels: &[usize], mix: Option<&Mix>, classes: usize) -> Vec<f64> {
         let weight = |class: usize| self.class_weights.get(class).copied().unwrap_or(1.);
         let spread: Vec<f64> =
             (0..classes).map(|class| self.label_smoothing / classes as f64 * weight(class)).collect();
@@ -57,15 +73,29 @@ impl Loss {
                 total += share * weight(class);
             }
         }
-        shares.into_iter().map(|share| (share / total) as f32).collect()
+        shares.into_iter().map(|share| share / total).collect()
     }
+}
+
+/// Cross-entropy of logits `[N, classes]` with what each negative logarithm counts, and its gradient by the logits.
+fn cross_entropy_of_shares(logits: &[f32], shares: &[f64], classes: usize) -> (f64, Vec<f32>) {
+    let mut loss = 0.;
+    let mut gradient = Vec::with_capacity(logits.len());
+    for (row, shares) in logits.chunks_exact(classes).zip(shares.chunks_exact(classes)) {
+        let total: f64 = shares.iter().sum();
+        for (logarithm, share) in log_softmax(row).into_iter().zip(shares) {
+            loss -= share * logarithm;
+            gradient.push((logarithm.exp() * total - share) as f32);
+        }
+    }
+    (loss, gradient)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn assert_shares(loss: &Loss, mix: Option<&Mix>, expected: &[f32]) {
+    fn assert_shares(loss: &Loss, mix: Option<&Mix>, expected: &[f64]) {
         let shares = loss.shares(&[0, 2], mix, 3);
         assert!(shares.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-7), "{shares:?} not {expected:?}");
     }
@@ -79,4 +109,24 @@ mod tests {
         let weighted = Loss { label_smoothing: 0.3, class_weights: vec![1., 2., 3.] };
         assert_shares(&weighted, None, &[0.2, 0.05, 0.075, 0.025, 0.05, 0.6]);
     }
+
+    #[test]
+    fn loss_and_gradient_are_those_of_pytorch() {
+        // F.cross_entropy(logits, tensor([0, 2]), weight=tensor([1., 2., 3.]), label_smoothing=0.3) and its gradient, float64.
+        let weighted = Loss { label_smoothing: 0.3, class_weights: vec![1., 2., 3.] };
+        let shares = weighted.shares(&[0, 2], None, 3);
+        let (loss, gradient) = cross_entropy_of_shares(&[1., -0.5, 2., 0., 0.25, -1.], &shares, 3);
+        assert!((loss - LOSS).abs() < 1e-12, "{loss}");
+        assert!(gradient.iter().zip(GRADIENT).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-7), "{gradient:?}");
+    }
+
+    const LOSS: f64 = 1.6915629676935409;
+    const GRADIENT: [f64; 6] = [
+        -0.11754224096861679,
+        -0.03160118702184683,
+        0.14914342799046365,
+        0.2295340184432221,
+        0.27682814909276354,
+        -0.5063621675359857,
+    ];
 }

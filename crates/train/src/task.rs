@@ -2,14 +2,14 @@
 
 use burn::module::Module;
 use burn::tensor::backend::{AutodiffBackend, Backend as BurnBackend};
-use burn::tensor::{DType, ElementConversion, Tensor};
+use burn::tensor::{DType, Tensor};
 use burn_train::metric::{Adaptor, ItemLazy};
 use burn_train::{InferenceStep, TrainOutput, TrainStep};
 use kiln_backend::Backend;
 use kiln_data::Batch;
 use kiln_model::{Logits, Network, Tally};
 
-use crate::loss::{Loss, Targets};
+use crate::loss::{Loss, Value};
 
 /// A network with its loss.
 #[derive(Module, Debug)]
@@ -52,8 +52,7 @@ impl Adaptor<Tally> for StepOutput {
 impl StepOutput {
     fn new<B: BurnBackend>(logits: Tensor<B, 2>, labels: Vec<usize>, indices: Vec<usize>, smoothing: f64) -> Self {
         let classes = logits.dims()[1];
-        let data = logits.into_data().convert_dtype(DType::F32);
-        let logits = data.into_vec::<f32>().unwrap_or_else(|error| unreachable!("converted to f32: {error:?}"));
+        let logits = to_floats(logits);
         Self { tally: Tally::of(&logits, classes, &labels, smoothing), logits, labels, indices }
     }
 }
@@ -65,16 +64,15 @@ impl<B: AutodiffBackend + Backend> TrainStep for Task<B> {
     fn step(&self, batch: Batch<B>) -> TrainOutput<StepOutput> {
         let Logits { main, auxiliary } = self.network.logits(batch.images.clone());
         let targets = self.loss.targets(&batch, main.dims()[1]);
-        let own = self.loss.of(main.clone(), &targets);
-        let mut loss = own.clone();
+        let Value { mut graph, loss } = self.loss.of(main.clone(), &targets);
         for (logits, weight) in auxiliary {
-            loss = loss + self.loss.of(logits, &targets) * weight;
+            graph = graph + self.loss.of(logits, &targets).graph * weight;
         }
         let mut output = StepOutput::new(main.inner(), batch.labels, batch.indices, self.loss.label_smoothing);
-        if let Targets::Shares(_) = targets {
-            output.tally.loss_sum = own.into_scalar().elem::<f64>() * output.tally.count as f64;
+        if let Some(loss) = loss {
+            output.tally.loss_sum = loss * output.tally.count as f64;
         }
-        TrainOutput::new(self, loss.backward(), output)
+        TrainOutput::new(self, graph.backward(), output)
     }
 }
 
@@ -86,4 +84,10 @@ impl<B: Backend> InferenceStep for Task<B> {
     fn step(&self, batch: Batch<B>) -> StepOutput {
         StepOutput::new(self.network.forward(batch.images), batch.labels, batch.indices, 0.)
     }
+}
+
+/// A tensor's values on the CPU.
+pub(crate) fn to_floats<B: BurnBackend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+    let data = tensor.into_data().convert_dtype(DType::F32);
+    data.into_vec().unwrap_or_else(|error| unreachable!("converted to f32: {error:?}"))
 }
