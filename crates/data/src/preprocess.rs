@@ -130,6 +130,14 @@ impl Preprocess {
         }
     }
 
+    /// Fits pictures in another way from now on.
+    pub fn set_resize_mode(&mut self, mode: ResizeMode) {
+        self.resize.mode = mode;
+        if mode != ResizeMode::Crop {
+            self.resize.resize_to = None;
+        }
+    }
+
     /// Fits a picture: `[C, H, W]` bytes, ready to be augmented or normalised.
     ///
     /// A picture that has the target size already keeps its pixels bit for bit, unless it is turned over or `resize_to`

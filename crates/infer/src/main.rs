@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use infer::report::{Format, report};
 use infer::{Choice, Options, PredictError, choose, doctor, models, predict};
-use kiln_cli::{BackendArgs, Exit, Failure, finish, note, write_new_file};
+use kiln_cli::{BackendArgs, Exit, Failure, FitName, finish, note, write_new_file};
 use kiln_model::Architecture;
 use kiln_model::weights::Weights;
 
@@ -70,6 +70,10 @@ struct WeightsFlags {
     /// Give GoogLeNet and Inception images as they are normalised, not brought within ±1 as torchvision's weights want it
     #[arg(long, requires = "arch")]
     no_transform_input: bool,
+    /// How pictures are fitted for them: crop (the centre, after the shorter side was fitted; torchvision's way), pad (bars
+    /// beside), squash
+    #[arg(long, requires = "arch", value_name = "NAME", hide_possible_values = true)]
+    resize_mode: Option<FitName>,
     /// Folder of the runs
     #[arg(long, default_value = "runs", value_name = "DIR")]
     output: PathBuf,
@@ -78,8 +82,10 @@ struct WeightsFlags {
 impl WeightsFlags {
     /// Reads them; where it was not the user who named them, with a line that does.
     fn read(self) -> Result<(Weights, Option<String>), Failure> {
-        let Self { model, arch, pretrained, offline, classes, no_transform_input, output } = self;
-        choose(&Choice { model, pretrained, offline, output, arch, classes, transform_input: !no_transform_input })
+        let Self { model, arch, pretrained, offline, classes, no_transform_input, resize_mode, output } = self;
+        let choice = Choice { model, pretrained, offline, output, arch, classes, transform_input: !no_transform_input };
+        let (weights, line) = choose(&choice)?;
+        Ok((if let Some(mode) = resize_mode { weights.fitting(mode.into()) } else { weights }, line))
     }
 }
 

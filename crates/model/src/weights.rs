@@ -14,6 +14,7 @@ use crate::foreign;
 use crate::parameters::{NamedTensor, ParameterError, parameters, with_parameters};
 use crate::{Architecture, Network, Sizes};
 use kiln_data::Preprocess;
+use kiln_data::preprocess::ResizeMode;
 
 /// The metadata entry that holds the description.
 const ENTRY: &str = "kiln";
@@ -270,6 +271,13 @@ impl Weights {
         };
         let bytes = std::fs::read(path).map_err(Fault::Read);
         bytes.and_then(|bytes| parse(&bytes)).map_err(|fault| WeightsError { path: path.to_owned(), fault })
+    }
+
+    /// The same weights for pictures that are fitted in another way.
+    #[must_use]
+    pub fn fitting(mut self, mode: ResizeMode) -> Self {
+        self.description.preprocess.set_resize_mode(mode);
+        self
     }
 
     /// The bytes of a file with these weights: one of Kiln's, or a plain safetensors file, which only holds the tensors under

@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use clap::{Args, FromArgMatches};
 use kiln_backend::BackendName;
-use kiln_cli::{Exit, Failure, MAX_THREADS};
-use kiln_data::preprocess::{MAX_SIDE, ResizeMode};
+use kiln_cli::{Exit, Failure, FitName, MAX_THREADS};
+use kiln_data::preprocess::MAX_SIDE;
 use kiln_model::{Architecture, Freeze};
 use serde::{Deserialize, Serialize};
 
@@ -47,28 +47,6 @@ pub enum DashboardName {
     Plain,
     /// Nothing.
     Off,
-}
-
-/// How pictures of another size are fitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum FitName {
-    /// The centre, after the shorter side was fitted.
-    Crop,
-    /// Bars beside what is longer.
-    Pad,
-    /// Without regard to the shape.
-    Squash,
-}
-
-impl From<FitName> for ResizeMode {
-    fn from(name: FitName) -> Self {
-        match name {
-            FitName::Crop => Self::Crop,
-            FitName::Pad => Self::Pad,
-            FitName::Squash => Self::Squash,
-        }
-    }
 }
 
 /// The options of a run. Defaults are the lecture's recipe.

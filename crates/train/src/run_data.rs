@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use burn_dataset::Dataset;
 use kiln_cli::{Exit, Failure};
-use kiln_data::preprocess::ResizeMode;
 use kiln_data::{Augment, DataError, ImageSet, Loader, LoaderConfig, Preprocess, Source, Splits};
 
 use kiln_model::{Architecture, Sizes, Tally};
@@ -131,10 +130,7 @@ fn fitted(mut preprocess: Preprocess, config: &Config) -> Preprocess {
         (preprocess.height, preprocess.width) = (side, side);
     }
     if let Some(mode) = config.resize_mode {
-        preprocess.resize.mode = mode.into();
-        if preprocess.resize.mode != ResizeMode::Crop {
-            preprocess.resize.resize_to = None;
-        }
+        preprocess.set_resize_mode(mode.into());
     }
     if let Some(channels) = config.in_chans.filter(|&channels| channels != preprocess.channels) {
         let spread = |values: &[f32]| vec![values.iter().sum::<f32>() / values.len() as f32; channels];
