@@ -135,10 +135,10 @@ pub enum DataError {
         endings: String,
     },
     /// There is nothing to tell apart.
-    #[error("{}: needs at least two classes, found {}", .folder.display(), .found.as_ref().map_or("none".to_owned(), |class| format!("`{class}` alone")))]
+    #[error("{}: needs at least two classes, found {}", .path.display(), .found.as_ref().map_or("none".to_owned(), |class| format!("`{class}` alone")))]
     Classes {
-        /// The folder.
-        folder: PathBuf,
+        /// The folder or table.
+        path: PathBuf,
         /// The only class.
         found: Option<String>,
     },

@@ -42,7 +42,7 @@ impl Splits {
             Some(_) => [part(&VALID), part(&TEST)].map(|path| path.map(|path| find(folder, &path)).transpose()),
             None => [Ok(None), Ok(None)],
         };
-        Parts { folder, train, valid: valid?, test: test? }.splits()
+        Parts { name: folder_name(folder), given: folder, folder, train, valid: valid?, test: test? }.splits()
     }
 
     /// Pictures that a table lists: its first line names the columns, `path` (from the table's folder on) and `label` (the
@@ -72,13 +72,17 @@ impl Splits {
         }
         let given = |part: Found| (!part.pictures.is_empty()).then_some(part);
         let folder = path.parent().unwrap_or(Path::new(""));
-        let splits = Parts { folder, train, valid: given(valid), test: given(test) }.splits()?;
-        Ok(Self { name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), ..splits })
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Parts { name, given: path, folder, train, valid: given(valid), test: given(test) }.splits()
     }
 }
 
 /// The parts of a dataset whose classes have only names yet.
 struct Parts<'a> {
+    name: String,
+    /// What the user named.
+    given: &'a Path,
+    /// What the paths of pictures start from.
     folder: &'a Path,
     train: Found,
     valid: Option<Found>,
@@ -87,12 +91,11 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     fn splits(self) -> Result<Splits, DataError> {
-        let Self { folder, train, valid, test } = self;
-        let name = folder_name(folder);
+        let Self { name, given, folder, train, valid, test } = self;
         let classes: BTreeSet<_> = train.pictures.iter().map(|(_, class)| class.clone()).collect();
         let classes: Vec<_> = classes.into_iter().collect();
         if classes.len() < 2 {
-            return Err(DataError::Classes { folder: folder.to_owned(), found: classes.first().cloned() });
+            return Err(DataError::Classes { path: given.to_owned(), found: classes.first().cloned() });
         }
         let set = |part: Found| part.into_set(&name, folder, &classes);
         let train = set(train)?;
