@@ -38,19 +38,31 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// # Errors
 /// That it is there, or cannot be written, and why.
 pub fn write_new_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    // Takes the name first: nobody else's file can come between.
-    match File::create_new(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let what = format!("{}: is there already and stays as it is; name another file", path.display());
-            return Err(Failure::new(Exit::Usage, what));
-        }
-        claimed => claimed.map_err(|error| Failure::write(path, &error))?,
+    let there = || {
+        let what = format!("{}: is there already and stays as it is; name another file", path.display());
+        Failure::new(Exit::Usage, what)
     };
-    let written = write_file(path, bytes);
-    if written.is_err() {
-        let _ = fs::remove_file(path);
+    let aside = aside(path);
+    let written = File::create_new(&aside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        // A second name for the same bytes, which never takes a name that is taken.
+        fs::hard_link(&aside, path)
+    });
+    let _ = fs::remove_file(&aside);
+    match written {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(there()),
+        // A file system without second names.
+        Err(error) if error.kind() == io::ErrorKind::Unsupported || error.kind() == io::ErrorKind::PermissionDenied => {
+            if path.exists() {
+                Err(there())
+            } else {
+                write_file(path, bytes)
+            }
+        }
+        Err(error) => Err(Failure::write(path, &error)),
     }
-    written
 }
 
 /// Makes the names in a folder durable, where the system can.

@@ -36,7 +36,7 @@ pub use rand_augment::{Operation, RandAugment};
 pub use sharpness::adjust_sharpness;
 pub use tone::{autocontrast, equalize, posterize, solarize};
 
-use crate::preprocess::Polarity;
+use crate::preprocess::{Polarity, ResizeMode};
 use crate::{Picture, PlainBatch, Preprocess};
 
 /// What is done to training pictures, in the order of the fields.
@@ -70,6 +70,9 @@ impl Augment {
     pub(crate) fn apply(&self, picture: Picture, fitted: bool, preprocess: &Preprocess, draw: &mut Draw) -> Picture {
         let mut picture = match &self.resized_crop {
             Some(crop) => {
+                // Ink is looked for in the whole picture.
+                let of_ink = preprocess.polarity == Polarity::Auto || preprocess.resize.mode == ResizeMode::Digit;
+                let picture = if of_ink { preprocess.fit(picture, fitted) } else { picture };
                 let picture = if preprocess.channels == 1 { picture.to_gray() } else { picture.to_rgb() };
                 crop.apply(&picture, preprocess.height, preprocess.width, preprocess.resize.filter, draw)
             }

@@ -68,7 +68,7 @@ impl Cifar {
             // Only what belongs to it, by its bare name: an archive cannot write elsewhere.
             let wanted = |name: &&&str| path.file_name().is_some_and(|found| found == **name);
             let Some(name) = self.train.iter().chain([&self.test, &self.names]).find(wanted) else { continue };
-            let (path, aside) = (folder.join(name), folder.join(format!("{name}.part")));
+            let (path, aside) = (folder.join(name), folder.join(format!("{name}.{}.part", std::process::id())));
             let written = std::fs::File::create(&aside).and_then(|mut file| {
                 std::io::copy(&mut entry, &mut file)?;
                 file.sync_all()?;

@@ -142,6 +142,22 @@ pub enum DataError {
         /// The only class.
         found: Option<String>,
     },
+    /// A part of a dataset without the one to learn from.
+    #[error("{}: no folder `train` beside it; call it otherwise if it is a class", .found.display())]
+    NoTraining {
+        /// The part that is there.
+        found: PathBuf,
+    },
+    /// Names of something else than classes.
+    #[error("{}: {found} different classes, at most {most}: is that the column of the classes?", .path.display())]
+    TooManyClasses {
+        /// The folder or table.
+        path: PathBuf,
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// A picture of a class that is not learnt.
     #[error("{}: its class `{class}` has no training pictures", .path.display())]
     UnknownClass {

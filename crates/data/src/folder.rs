@@ -22,6 +22,9 @@ const ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "webp", "gif"];
 const TEST_SHARE: usize = 5;
 const TEST_SEED: u64 = 0;
 
+/// More classes than this are labels of something else.
+const MOST_CLASSES: usize = 10_000;
+
 /// Pictures that are found, each with its class's name.
 #[derive(Default)]
 struct Found {
@@ -35,8 +38,15 @@ impl Splits {
     /// pictures every fifth is to test on. The folders of a part are its classes, in the order of their names; pictures may
     /// lie deeper. Names that begin with a dot are passed over.
     pub(crate) fn from_class_folders(folder: &Path) -> Result<Self, DataError> {
-        let part = |names: &[&str]| names.iter().map(|name| folder.join(name)).find(|path| path.is_dir());
+        let part = |names: &[&str]| {
+            let mut parts: Vec<_> = folders(folder).filter(|path| is_called(path, names)).collect();
+            parts.sort();
+            parts.into_iter().next()
+        };
         let train_folder = part(&TRAIN);
+        if let (None, Some(found)) = (&train_folder, part(&[&VALID[..], &TEST].concat())) {
+            return Err(DataError::NoTraining { found });
+        }
         let train = find(folder, train_folder.as_deref().unwrap_or(folder))?;
         let [valid, test] = match train_folder {
             Some(_) => [part(&VALID), part(&TEST)].map(|path| path.map(|path| find(folder, &path)).transpose()),
@@ -61,6 +71,9 @@ impl Splits {
         let [mut train, mut valid, mut test] = [Found::default(), Found::default(), Found::default()];
         for (row, line) in reader.deserialize().zip(2..) {
             let Row { path, label, split } = row.map_err(|error: csv::Error| damaged(error.to_string()))?;
+            if label.is_empty() || path.as_os_str().is_empty() {
+                return Err(damaged(format!("line {line}: a path or label is missing")));
+            }
             let part = match split.as_deref() {
                 None | Some("") => &mut train,
                 Some(name) if TRAIN.contains(&name) => &mut train,
@@ -75,6 +88,17 @@ impl Splits {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Parts { name, given: path, folder, train, valid: given(valid), test: given(test) }.splits()
     }
+}
+
+/// The folders in a folder.
+fn folders(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir())
+}
+
+/// Whether the last part of a path is one of these names, in any case.
+fn is_called(path: &Path, names: &[&str]) -> bool {
+    path.file_name().is_some_and(|found| names.iter().any(|name| found.eq_ignore_ascii_case(name)))
 }
 
 /// The parts of a dataset whose classes have only names yet.
@@ -96,6 +120,9 @@ impl Parts<'_> {
         let classes: Vec<_> = classes.into_iter().collect();
         if classes.len() < 2 {
             return Err(DataError::Classes { path: given.to_owned(), found: classes.first().cloned() });
+        }
+        if classes.len() > MOST_CLASSES {
+            return Err(DataError::TooManyClasses { path: given.to_owned(), found: classes.len(), most: MOST_CLASSES });
         }
         let set = |part: Found| part.into_set(&name, folder, &classes);
         let train = set(train)?;

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use burn_dataset::Dataset;
-use kiln_data::{DataError, ImageSet, Loader, LoaderConfig, Preprocess, Source, Splits};
+use kiln_data::augment::RandomResizedCrop;
+use kiln_data::{Augment, DataError, ImageSet, Loader, LoaderConfig, Preprocess, Source, Splits};
 
 const GRAY: &[u8] = include_bytes!("pictures/gray.png");
 const COLOUR: &[u8] = include_bytes!("pictures/rgb.jpg");
@@ -136,6 +137,7 @@ fn a_table_names_pictures_and_classes() {
         ("path,label\na.png\n", "record 1"),
         ("path,label,split\na.png,x,vla\n", "line 2: split `vla`, expected train, val or test"),
         ("path,label\na.png,x\nb.png,x\n", "needs at least two classes, found `x` alone"),
+        ("path,label\na.png,x\nb.png,\n", "line 3: a path or label is missing"),
         ("path,label\n", "needs at least two classes, found none"),
     ] {
         fs::write(&table, text).unwrap();
@@ -193,6 +195,39 @@ fn damaged_cifar_names_file_and_place() {
     assert!(matches!(label, DataError::Label { offset: 3073, label: 10, classes: 10, .. }), "{label}");
     assert!(matches!(damaged("test_batch.bin", b""), DataError::Empty { .. }));
     assert!(matches!(damaged("batches.meta.txt", b"one\n"), DataError::Read { .. }));
+}
+
+#[test]
+fn parts_are_known_in_any_case_and_the_training_part_must_be_there() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in ["Train/a/1.png", "Train/b/1.png", "Test/a/1.png"] {
+        put(folder.path(), path, GRAY);
+    }
+    let splits = load(folder.path()).unwrap();
+    assert_eq!((splits.classes, splits.test.len()), (vec!["a".to_owned(), "b".to_owned()], 1));
+    fs::rename(folder.path().join("Train"), folder.path().join("learn")).unwrap();
+    assert!(matches!(load(folder.path()).unwrap_err(), DataError::NoTraining { .. }));
+}
+
+/// Black on white, as paper is: a part of such a picture is turned over as the whole is.
+#[test]
+fn a_random_part_of_a_drawing_has_the_polarity_of_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let ink = include_bytes!("pictures/ink.png");
+    for path in ["train/a/1.png", "train/b/1.png", "val/a/1.png"] {
+        put(folder.path(), path, ink);
+    }
+    let splits = load(folder.path()).unwrap();
+    let mean = |augment| {
+        let config = LoaderConfig { batch_size: 2, shuffle: None, workers: 0, augment };
+        let loader = Loader::new("test", std::sync::Arc::new(splits.train.clone()), &Preprocess::mnist(), config);
+        let batch = loader.epoch(1, 0).next().unwrap().unwrap();
+        batch.images.iter().sum::<f32>() / batch.images.len() as f32
+    };
+    let crop = RandomResizedCrop { scale: (0.9, 1.), ratio: (1., 1.) };
+    let augment = Augment { resized_crop: Some(crop), ..Augment::default() };
+    let (whole, part) = (mean(None), mean(Some((augment, 1))));
+    assert!((whole - part).abs() < 0.3, "{whole} {part}");
 }
 
 #[test]

@@ -227,9 +227,11 @@ impl FromStr for ClassWeights {
         if text == "balanced" {
             return Ok(Self::Balanced);
         }
-        let number = |part: &str| part.trim().parse().ok().filter(|weight: &f64| weight.is_finite() && *weight > 0.);
+        let number = |part: &str| part.trim().parse().ok().filter(|weight: &f64| (1e-6..=1e6).contains(weight));
         let weights = text.split(',').map(number).collect::<Option<_>>();
-        weights.map(Self::Given).ok_or_else(|| "expected `balanced` or numbers above 0, separated by commas".to_owned())
+        weights
+            .map(Self::Given)
+            .ok_or_else(|| "expected `balanced` or numbers of 0.000001 to 1000000, separated by commas".to_owned())
     }
 }
 
@@ -278,7 +280,7 @@ impl Config {
             ("threads", "1 to 1024", self.threads.is_none_or(|threads| (1..=MAX_THREADS).contains(&threads))),
             ("lr", "a number above 0", self.lr.is_none_or(positive)),
             ("momentum", "0 up to but not 1", (0. ..1.).contains(&self.momentum)),
-            ("grad-accum-steps", "1 to 1000000", (1..=LARGEST).contains(&self.grad_accum_steps)),
+            ("grad-accum-steps", "1 to 1024", (1..=1024).contains(&self.grad_accum_steps)),
             ("model-ema-decay", "0 up to but not 1", (0. ..1.).contains(&self.model_ema_decay)),
             ("bias-weight-decay", "a number from 0", not_negative(self.bias_weight_decay)),
             ("weight-decay", "a number from 0", is_or_none(self.weight_decay, |v| v.is_finite() && v >= 0.)),
@@ -299,6 +301,9 @@ impl Config {
             }),
             ("transform-input", "a network that has it, and three channels", {
                 self.transform_input != Some(true) || (self.model.has_auxiliary() && self.in_chans != Some(1))
+            }),
+            ("pretrained", "not both this and --initial-checkpoint", {
+                !self.pretrained || self.initial_checkpoint.is_none()
             }),
             ("data-dir", "a path in UTF-8", self.data_dir.as_ref().is_none_or(|path| path.to_str().is_some())),
             ("device", "auto or a number", self.device.parse::<kiln_backend::DeviceChoice>().is_ok()),
@@ -403,6 +408,12 @@ impl Config {
                 false => Some(&mut merged),
             };
             let Some(section) = section else { continue };
+            // One takes the other's place.
+            match option.as_str() {
+                "initial_checkpoint" => section.insert("pretrained".to_owned(), false.into()),
+                "pretrained" => section.remove("initial_checkpoint"),
+                _ => None,
+            };
             match value(&flags, option) {
                 Some(value) => section.insert(option.clone(), value.clone()),
                 None => section.remove(option),

@@ -58,19 +58,28 @@ impl Loss {
         }
     }
 
+    /// What a batch's images count in all: their number, or the sum of their classes' weights.
+    pub fn total(&self, labels: &[usize], mix: Option<&Mix>) -> f64 {
+        let own = mix.map_or(1., |mix| mix.share);
+        let weight = |labels: &[usize]| labels.iter().map(|&label| self.weight(label)).sum::<f64>();
+        own * weight(labels) + mix.map_or(0., |mix| (1. - own) * weight(&mix.labels))
+    }
+
+    fn weight(&self, class: usize) -> f64 {
+        self.class_weights.get(class).copied().unwrap_or(1.)
+    }
+
     /// What the negative logarithm of each probability counts `[N, classes]`.
     fn shares(&self, labels: &[usize], mix: Option<&Mix>, classes: usize) -> Vec<f64> {
-        let weight = |class: usize| self.class_weights.get(class).copied().unwrap_or(1.);
         let spread: Vec<f64> =
-            (0..classes).map(|class| self.label_smoothing / classes as f64 * weight(class)).collect();
+            (0..classes).map(|class| self.label_smoothing / classes as f64 * self.weight(class)).collect();
         let mut shares = spread.repeat(labels.len());
-        let mut total = 0.;
+        let total = self.total(labels, mix);
         for (at, (row, &label)) in shares.chunks_exact_mut(classes).zip(labels).enumerate() {
             let own = mix.map_or(1., |mix| mix.share);
             let other = mix.map_or(label, |mix| mix.labels[at]);
             for (class, share) in [(label, own), (other, 1. - own)] {
-                row[class] += (1. - self.label_smoothing) * share * weight(class);
-                total += share * weight(class);
+                row[class] += (1. - self.label_smoothing) * share * self.weight(class);
             }
         }
         shares.into_iter().map(|share| share / total).collect()

@@ -151,7 +151,9 @@ impl Records {
         let new: Vec<_> =
             found.into_iter().flatten().filter(|(path, _)| self.unreadable.insert(path.clone())).collect();
         for (path, reason) in new.iter().take(UNREADABLE) {
-            self.console.line(&format!("left out: {}: {reason}", path.display()))?;
+            // A name may hold anything, a line is one line.
+            let path = path.display().to_string().replace(char::is_control, "?");
+            self.console.line(&format!("left out: {path}: {reason}"))?;
         }
         if new.len() > UNREADABLE {
             self.console.line(&format!("left out: {} more that cannot be read", new.len() - UNREADABLE))?;

@@ -49,6 +49,7 @@ pub fn start(config: Config, name: Option<&str>, stop: &StopRequest) -> Result<E
         let theirs = initial.as_ref().is_some_and(|(_, initial)| initial.transform_input);
         config.transform_input.get_or_insert(theirs);
     }
+    data.check(&config)?;
     let run = Runs::new(&config.output).create(name, &format!("{}-{}", config.model, data.name))?;
     let log = lock_log(&run)?;
     write_file(&run.config(), config.to_toml().as_bytes())?;

@@ -68,6 +68,29 @@ impl RunData {
         }
     }
 
+    /// Checks what options ask of the data.
+    pub(crate) fn check(&self, config: &Config) -> Result<(), Failure> {
+        /// Numbers of the largest batch, of four bytes each.
+        const LARGEST: usize = 1 << 31;
+        let Preprocess { channels, height, width, .. } = self.preprocess;
+        let usage = |what: String| Err(Failure::new(Exit::Usage, what));
+        config.loss(self)?;
+        if config.transform_input == Some(true) && channels != 3 {
+            return usage(format!(
+                "--transform-input true: wants images of 3 channels, {} gives {channels}",
+                self.name
+            ));
+        }
+        let images = config.batch_size.min(self.train.len().max(self.valid.len()));
+        if images.saturating_mul(channels * height * width) > LARGEST {
+            let (size, shape) = (config.batch_size, [channels, height, width]);
+            return usage(format!(
+                "--batch-size {size}: a batch of images of {shape:?} is too large; take a smaller one"
+            ));
+        }
+        Ok(())
+    }
+
     /// The pictures that were found not to be readable so far.
     pub(crate) fn unreadable(&self) -> BTreeSet<PathBuf> {
         let sets = [&self.train, &self.valid, &self.test];

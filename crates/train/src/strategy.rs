@@ -206,14 +206,14 @@ where
     }
 
     /// The mean gradients over the images of the next batches, as many as make one step or are left of the epoch; `None` if
-    /// none of the images could be read.
+    /// none of the images could be read. Nothing stops it on the way: running statistics would have moved already.
     fn gradients(
         &mut self,
         batches: &mut dyn DataLoaderIterator<Batch<B>>,
     ) -> Result<Option<GradientsParams>, Failure> {
         let plan = &self.strategy.plan;
         let end = (self.progress.batch + plan.accumulated).min(plan.batches);
-        let (mut sum, mut total) = (None, Tally::default());
+        let (mut sum, mut total, mut weight) = (None, Tally::default(), 0.);
         while self.progress.batch < end {
             let Some(batch) = batches.next() else {
                 let dataset = "training set".to_owned();
@@ -235,12 +235,13 @@ where
                 return Err(self.not_finite());
             }
             total.add(&tally);
+            weight += step.item.weight;
             sum = Some(match sum {
                 // Alone it is a mean already.
                 None if plan.accumulated == 1 => step.grads,
                 sum => {
                     let sum = sum.unwrap_or_default();
-                    gradients::plus(&self.learner.model(), sum, step.grads, tally.count as f64)
+                    gradients::plus(&self.learner.model(), sum, step.grads, step.item.weight)
                 }
             });
             self.show_train(step.item, batches.progress());
@@ -250,7 +251,7 @@ where
         if plan.accumulated == 1 {
             return Ok(sum);
         }
-        let mean = |sum| gradients::plus(&self.learner.model(), GradientsParams::new(), sum, 1. / total.count as f64);
+        let mean = |sum| gradients::plus(&self.learner.model(), GradientsParams::new(), sum, 1. / weight);
         Ok(sum.map(mean))
     }
 

@@ -27,6 +27,8 @@ pub struct Task<B: BurnBackend> {
 pub struct StepOutput {
     /// Counts and sums of the batch.
     pub tally: Tally,
+    /// What the batch counts beside others in an accumulated gradient.
+    pub weight: f64,
     /// `[N, classes]`, row by row.
     pub logits: Vec<f32>,
     /// Classes of the images `[N]`.
@@ -53,7 +55,8 @@ impl StepOutput {
     fn new<B: BurnBackend>(logits: Tensor<B, 2>, labels: Vec<usize>, indices: Vec<usize>, smoothing: f64) -> Self {
         let classes = logits.dims()[1];
         let logits = to_floats(logits);
-        Self { tally: Tally::of(&logits, classes, &labels, smoothing), logits, labels, indices }
+        let tally = Tally::of(&logits, classes, &labels, smoothing);
+        Self { tally, weight: tally.count as f64, logits, labels, indices }
     }
 }
 
@@ -69,6 +72,7 @@ impl<B: AutodiffBackend + Backend> TrainStep for Task<B> {
             graph = graph + self.loss.of(logits, &targets).graph * weight;
         }
         let mut output = StepOutput::new(main.inner(), batch.labels, batch.indices, self.loss.label_smoothing);
+        output.weight = self.loss.total(&output.labels, batch.mix.as_ref());
         if let Some(loss) = loss {
             output.tally.loss_sum = loss * output.tally.count as f64;
         }

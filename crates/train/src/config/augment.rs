@@ -112,7 +112,7 @@ impl AugmentOptions {
     /// Each option, what is expected of it, and whether it is so.
     pub(super) fn checks(&self) -> Vec<(&'static str, &'static str, bool)> {
         let share = |value: f64| (0. ..=1.).contains(&value);
-        let not_negative = |value: f64| value.is_finite() && value >= 0.;
+        let of_beta = |value: f64| value == 0. || (0.001..=1000.).contains(&value);
         let range = |pair: &[f64], largest: f64| match pair {
             [] => true,
             &[low, high] => 0. < low && low <= high && high <= largest,
@@ -133,8 +133,8 @@ impl AugmentOptions {
             ("zoom", "0 up to but not 1", (0. ..1.).contains(&self.zoom)),
             ("shear", "0 to 80", (0. ..=80.).contains(&self.shear)),
             ("reprob", "0 to 1", share(self.reprob)),
-            ("mixup", "a number from 0", not_negative(self.mixup)),
-            ("cutmix", "a number from 0", not_negative(self.cutmix)),
+            ("mixup", "0, or 0.001 to 1000", of_beta(self.mixup)),
+            ("cutmix", "0, or 0.001 to 1000", of_beta(self.cutmix)),
             ("mixup-prob", "0 to 1", share(self.mixup_prob)),
             ("mixup-switch-prob", "0 to 1", share(self.mixup_switch_prob)),
         ]

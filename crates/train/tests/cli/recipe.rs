@@ -28,6 +28,13 @@ fn accumulated_gradients_are_those_of_the_large_batch_the_last_short_one_include
         .map(|run| tensors(&bench.run(run).join("last.safetensors"), Architecture::LectureCnn));
     assert!(difference(&small, &large) < 1e-3, "{}", difference(&small, &large));
     assert!(difference(&other, &large) > 1e-2, "{}", difference(&other, &large));
+
+    let weighted = format!("{flags} --class-weights 1,2,3,4,5,6,7,8,9,10");
+    bench.trained(&format!("{weighted} --name large-weighted -b 64"));
+    bench.trained(&format!("{weighted} --name small-weighted -b 32 --grad-accum-steps 2"));
+    let [large, small] = ["large-weighted", "small-weighted"]
+        .map(|run| tensors(&bench.run(run).join("last.safetensors"), Architecture::LectureCnn));
+    assert!(difference(&small, &large) < 1e-3, "{}", difference(&small, &large));
 }
 
 #[test]
@@ -113,12 +120,21 @@ fn knobs_that_do_not_fit_are_refused() {
         ("--model-ema-decay 1", "--model-ema-decay: out of range"),
         ("--transform-input true", "--transform-input: out of range"),
         ("--model resnet18 --img-size 4", "--model resnet18: takes images of"),
+        ("--mixup 1e-310", "--mixup: out of range"),
+        (
+            "--model googlenet --img-size 32 --transform-input true",
+            "--transform-input true: wants images of 3 channels",
+        ),
+        (
+            "--model resnet8 --img-size 4096 -b 640",
+            "--batch-size 640: a batch of images of [1, 4096, 4096] is too large",
+        ),
         ("--pretrained", "--pretrained: torchvision publishes no weights of lecture-cnn"),
     ] {
         assert_fails(&bench.train(&format!("--name x {flags}")), 2, &[wanted]);
-        assert!(!bench.run("x").join("checkpoints").exists(), "{flags}");
+        assert!(!bench.run("x").exists(), "{flags}");
     }
-    for flags in ["--aa rand-m99", "--class-weights few", "--resize-mode round", "--scale 1"] {
+    for flags in ["--aa rand-m99", "--class-weights few", "--class-weights 1e300", "--resize-mode round", "--scale 1"] {
         assert_eq!(bench.train(flags).status.code(), Some(2), "{flags}");
     }
 }
