@@ -167,7 +167,7 @@ impl Run {
         let mut average = config.model_ema.then(|| Average::new(&task.network, config.model_ema_decay));
         let mut progress = Progress::new(config.epochs, subject(&config, &data));
         if let Some(checkpoint) = checkpoint {
-            (task, average, progress) = restore(checkpoint, task, average, &optimizer, device, &run)?;
+            (task, progress) = restore(checkpoint, task, &mut average, &optimizer, device, &run)?;
         }
 
         let train_loader = data.train_loader(&config);
@@ -256,11 +256,11 @@ impl Run {
 fn restore<B: AutodiffBackend>(
     checkpoint: Checkpoint,
     task: Task<B>,
-    average: Option<Average<B::InnerBackend>>,
+    average: &mut Option<Average<B::InnerBackend>>,
     optimizer: &RunOptimizer<Task<B>, B>,
     device: &B::Device,
     run: &RunFolder,
-) -> Result<(Task<B>, Option<Average<B::InnerBackend>>, Progress), Failure> {
+) -> Result<(Task<B>, Progress), Failure> {
     let recorder = CheckpointRecorder::default();
     let failed = |error: burn::record::RecorderError| {
         let what = format!("{}: the checkpoint does not fit this build: {error}", run.checkpoints().display());
@@ -270,14 +270,11 @@ fn restore<B: AutodiffBackend>(
     let task = task.load_record(record);
     let record = Recorder::<B>::load(&recorder, checkpoint.optimizer, device).map_err(failed)?;
     Optimizer::<Task<B>, B>::load_record(optimizer.clone(), record);
-    let average = match (average, checkpoint.average) {
-        (Some(average), Some(bytes)) => {
-            let record = Recorder::<B::InnerBackend>::load(&recorder, bytes, device).map_err(failed)?;
-            Some(Average { network: average.network.load_record(record), ..average })
-        }
-        (average, _) => average,
-    };
-    Ok((task, average, checkpoint.progress))
+    if let (Some(average), Some(bytes)) = (average, checkpoint.average) {
+        let record = Recorder::<B::InnerBackend>::load(&recorder, bytes, device).map_err(failed)?;
+        average.network = average.network.clone().load_record(record);
+    }
+    Ok((task, checkpoint.progress))
 }
 
 fn headline(config: &Config, data: &RunData, target: &Target, run: &RunFolder, parameters: usize) -> String {
