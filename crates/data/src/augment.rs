@@ -23,14 +23,13 @@ mod sampling;
 mod sharpness;
 mod tone;
 
+pub use crate::digit::Region;
 pub use colour::{ColourJitter, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation};
 pub use crop::{RandomResizedCrop, resized_crop};
 pub use draw::Draw;
 pub use elastic::Elastic;
 pub use erase::{RandomErasing, erase};
-pub use geometry::{
-    Affine, RandomAffine, Region, affine, crop_padded, flip_horizontal, flip_vertical, random_crop_padded,
-};
+pub use geometry::{Affine, RandomAffine, affine, crop_padded, flip_horizontal, flip_vertical, random_crop_padded};
 pub use mix::Mixing;
 pub use rand_augment::{Operation, RandAugment};
 pub use sharpness::adjust_sharpness;

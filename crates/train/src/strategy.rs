@@ -194,8 +194,8 @@ where
             if let Some(average) = self.average {
                 average.update(&self.learner.model().network, self.progress.iteration);
             }
-            self.progress.window_iterations += 1;
-            if self.progress.batch.div_ceil(plan.accumulated).is_multiple_of(plan.log_interval) {
+            let reports = self.progress.batch.div_ceil(plan.accumulated).is_multiple_of(plan.log_interval);
+            if reports && self.progress.window_iterations > 0 {
                 let iterations = std::mem::take(&mut self.progress.window_iterations) as f64;
                 let loss = std::mem::take(&mut self.progress.window) / iterations;
                 self.records.interval(self.progress, loss, self.learner.lr_current())?;
@@ -246,8 +246,12 @@ where
             });
             self.show_train(step.item, batches.progress());
         }
+        if total.count == 0 {
+            return Ok(None);
+        }
         self.progress.train.add(&total);
         self.progress.window += total.loss();
+        self.progress.window_iterations += 1;
         if plan.accumulated == 1 {
             return Ok(sum);
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::draw::Draw;
-use super::geometry::Region;
+use crate::digit::Region;
 use crate::picture::Picture;
 use crate::resample::{Filter, Span, resample};
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::draw::Draw;
-use super::geometry::Region;
+use crate::digit::Region;
 use crate::picture::Picture;
 
 /// Zhong et al., "Random Erasing Data Augmentation", 2017, with the parameters of torchvision's `RandomErasing`.

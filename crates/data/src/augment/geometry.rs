@@ -6,19 +6,6 @@ use super::draw::Draw;
 use super::sampling::Sampler;
 use crate::picture::Picture;
 
-/// A rectangle of pixels in a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Region {
-    /// First row.
-    pub top: usize,
-    /// First column.
-    pub left: usize,
-    /// Number of rows.
-    pub height: usize,
-    /// Number of columns.
-    pub width: usize,
-}
-
 /// Mirrors left and right, in place.
 pub fn flip_horizontal(picture: &mut Picture) {
     for row in picture.pixels.chunks_exact_mut(picture.width) {

@@ -37,7 +37,9 @@ fn a_folder_of_pictures_is_learnt_and_what_cannot_be_read_is_named_once() {
     assert!(bench.last("a") == bench.last("b"), "whatever the number of workers");
 
     // Alone in its batches: those are passed over.
-    bench.trained("--dataset pictures --model resnet8 -b 1 --epochs 1 --name c");
+    bench.trained("--dataset pictures --model resnet8 -b 1 --epochs 1 --name c --log-interval 1");
+    let log = fs::read_to_string(bench.run("c/train.log")).unwrap();
+    assert_eq!((log.matches("] loss:").count(), log.matches("NaN").count()), (12, 0), "{log}");
     // Another file is other data.
     fs::copy(Path::new(PICTURES).join("gray.jpg"), bench.run("pictures/train/grey/0-gray.png")).unwrap();
     assert_fails(&bench.resume("--resume c --epochs 2"), 3, &["options and data now give"]);
