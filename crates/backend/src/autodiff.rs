@@ -13,7 +13,7 @@ use burn_autodiff::{
 
 use crate::operations::{
     Backend, ConvBlock, CrossEntropy, Needs, NormGradients, NormOptions, Pool, SavedConvBlock, SavedNorm,
-    TrainedConvBlock, TrainedNorm,
+    TrainedConvBlock, TrainedNorm, composed,
 };
 
 /// Backward step of a block, over its parents `[x, weight]` or `[x, weight, bias]`.
@@ -73,6 +73,36 @@ impl<B: Backend> Backward<B, 1> for MeanPoolStep {
         if let [Some(node)] = ops.parents {
             let (input, pool) = ops.state;
             grads.register::<B>(node.id, B::mean_pool2d_backward(input, grad, &pool));
+        }
+    }
+}
+
+/// Backward step of putting channels one after the other.
+#[derive(Debug)]
+struct ConcatStep;
+
+impl<B: Backend, const N: usize> Backward<B, N> for ConcatStep {
+    /// Channels of each part.
+    type State = Vec<usize>;
+
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let grad = grads.consume::<B>(&ops.node);
+        for (node, grad) in ops.parents.into_iter().zip(B::split(grad, &ops.state)) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, grad);
+            }
+        }
+    }
+}
+
+impl ConcatStep {
+    fn record<B: Backend, C: CheckpointStrategy, const N: usize>(
+        parts: [&FloatTensor<Autodiff<B, C>>; N],
+    ) -> FloatTensor<Autodiff<B, C>> {
+        let y = B::concat(parts.iter().map(|part| part.primitive.clone()).collect());
+        match Self.prepare::<C>(parts.map(|part| part.node.clone())).compute_bound().stateful() {
+            OpsKind::Tracked(step) => step.finish(parts.iter().map(|part| part.primitive.shape()[1]).collect(), y),
+            OpsKind::UnTracked(step) => step.finish(y),
         }
     }
 }
@@ -192,6 +222,16 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         match MeanPoolStep.prepare::<C>([x.node.clone()]).compute_bound().stateful() {
             OpsKind::Tracked(step) => step.finish((input, pool.clone()), y),
             OpsKind::UnTracked(step) => step.finish(y),
+        }
+    }
+
+    fn concat(parts: Vec<FloatTensor<Self>>) -> FloatTensor<Self> {
+        // The graph fixes the number of parents in the type.
+        match &parts[..] {
+            [a, b] => ConcatStep::record::<B, C, _>([a, b]),
+            [a, b, c] => ConcatStep::record::<B, C, _>([a, b, c]),
+            [a, b, c, d] => ConcatStep::record::<B, C, _>([a, b, c, d]),
+            _ => composed::concat::<Self>(parts),
         }
     }
 

@@ -186,6 +186,21 @@ fn mean_pool2d_backward<T: Dense>(input: &Shape, grad: &T, pool: &Pool) -> Optio
     Some(tensor(kernels::avg_pool2d_backward(pool, input.dims(), &grad.f32s()?, true), input.clone()))
 }
 
+fn concat<T: Dense>(parts: &[T]) -> Option<T> {
+    let mut shape = parts.first()?.shape();
+    let values = parts.iter().map(T::f32s).collect::<Option<Vec<_>>>()?;
+    let values: Vec<&[f32]> = values.iter().map(|values| &**values).collect();
+    shape[1] = parts.iter().map(|part| part.shape()[1]).sum();
+    Some(tensor(kernels::concat(shape[0], &values), shape))
+}
+
+fn split<T: Dense>(x: &T, channels: &[usize]) -> Option<Vec<T>> {
+    let [images, _, height, width] = x.shape().dims();
+    let rows: Vec<usize> = channels.iter().map(|channels| channels * height * width).collect();
+    let parts = kernels::split(images, &x.f32s()?, &rows).into_iter().zip(channels);
+    Some(parts.map(|(values, &channels)| tensor(values, [images, channels, height, width])).collect())
+}
+
 fn batch_norm<T: Dense>(
     [x, weight, bias]: [&T; 3],
     residual: Option<&T>,
@@ -312,6 +327,14 @@ macro_rules! with_kernels {
             fn mean_pool2d_backward(input: Shape, grad: $tensor, pool: &Pool) -> $tensor {
                 mean_pool2d_backward(&input, &grad, pool)
                     .unwrap_or_else(|| composed::mean_pool2d_backward::<Self>(input, grad, pool))
+            }
+
+            fn concat(parts: Vec<$tensor>) -> $tensor {
+                concat(&parts).unwrap_or_else(|| composed::concat::<Self>(parts))
+            }
+
+            fn split(x: $tensor, channels: &[usize]) -> Vec<$tensor> {
+                split(&x, channels).unwrap_or_else(|| composed::split::<Self>(x, channels))
             }
 
             fn batch_norm(

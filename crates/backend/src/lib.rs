@@ -29,8 +29,8 @@ pub use operations::{
 pub use shapes::{ShapeError, conv2d_output, pool2d_output};
 pub use target::{Adapter, BackendName, DeviceChoice, Program, Target, TargetError};
 pub use tensors::{
-    BatchNormed, avg_pool2d, batch_norm, channel_affine, conv_affine, conv_block, conv2d, cross_entropy, linear,
-    max_pool2d, relative_difference,
+    BatchNormed, avg_pool2d, batch_norm, channel_affine, concat, conv_affine, conv_block, conv2d, cross_entropy,
+    linear, max_pool2d, relative_difference,
 };
 pub use threads::{ThreadError, use_threads};
 

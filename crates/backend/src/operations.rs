@@ -185,6 +185,16 @@ pub trait Backend: burn::tensor::backend::Backend {
         composed::mean_pool2d_backward::<Self>(input, grad, pool)
     }
 
+    /// The channels of all `parts` `[N, C, H, W]`, one after the other; the number of channels may differ.
+    fn concat(parts: Vec<FloatTensor<Self>>) -> FloatTensor<Self> {
+        composed::concat::<Self>(parts)
+    }
+
+    /// The parts with so many `channels` each of which [`concat`](Backend::concat) makes `x` `[N, C, H, W]`.
+    fn split(x: FloatTensor<Self>, channels: &[usize]) -> Vec<FloatTensor<Self>> {
+        composed::split::<Self>(x, channels)
+    }
+
     /// Normalises each channel of `x` `[N, C, H, W]` by its own mean and variance, with weight and bias `[C]`; then the
     /// residual `[N, C, H, W]` is added and ReLU clips, if wanted.
     fn batch_norm(

@@ -60,6 +60,18 @@ pub fn avg_pool2d<B: Backend>(x: Tensor<B, 4>, pool: &Pool) -> Result<Tensor<B, 
     Ok(Tensor::from_primitive(TensorPrimitive::Float(y)))
 }
 
+/// The channels of all `parts` `[N, C, H, W]`, one after the other: `[N, sum of C, H, W]`.
+///
+/// # Panics
+/// If there are none, or they differ in anything but the channels.
+pub fn concat<B: Backend>(parts: Vec<Tensor<B, 4>>) -> Tensor<B, 4> {
+    let alike = |shape: [usize; 4]| [shape[0], shape[2], shape[3]];
+    let first = alike(parts.first().expect("a part").dims());
+    assert!(parts.iter().all(|part| alike(part.dims()) == first), "parts that differ in the channels alone");
+    let parts = parts.into_iter().map(|part| part.into_primitive().tensor()).collect();
+    Tensor::from_primitive(TensorPrimitive::Float(B::concat(parts)))
+}
+
 /// What a normalisation by the batch's statistics gives.
 #[derive(Clone, Debug)]
 pub struct BatchNormed<B: Backend> {

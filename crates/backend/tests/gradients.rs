@@ -5,7 +5,7 @@ mod support;
 use burn::tensor::backend::Backend as _;
 use burn::tensor::{Distribution, Tensor, TensorData, activation::relu, module};
 use kiln_backend::{
-    Backend, ConvBlock, ConvOptions, Pool, Program, Training, avg_pool2d, conv_block, cross_entropy, linear,
+    Backend, ConvBlock, ConvOptions, Pool, Program, Training, avg_pool2d, concat, conv_block, cross_entropy, linear,
     max_pool2d, relative_difference,
 };
 
@@ -102,6 +102,45 @@ fn check<B: Backend>(x: &Tensor<Training<B>, 4>, ours: Tensor<Training<B>, 4>, b
 #[test]
 fn pooling_and_its_gradient_are_those_of_burns_operations() {
     on_every_backend(Pooling);
+}
+
+#[derive(Clone)]
+struct Concat;
+
+impl Program for Concat {
+    type Output = ();
+
+    fn run<B: Backend>(self, device: B::Device) {
+        Training::<B>::seed(&device, 1);
+        let random =
+            |channels| Tensor::<Training<B>, 4>::random([2, channels, 3, 5], Distribution::Uniform(-1., 1.), &device);
+        for count in 1..=5 {
+            let parts: Vec<_> = (1..=count).map(random).collect();
+            let coefficients = random((1..=count).sum());
+            let run = |concat: fn(Vec<Tensor<Training<B>, 4>>) -> Tensor<Training<B>, 4>| {
+                // The second of them is a constant.
+                let leaf = |(index, part): (usize, &Tensor<_, 4>)| part.clone().detach().set_require_grad(index != 1);
+                let leaves: Vec<_> = parts.iter().enumerate().map(leaf).collect();
+                let y = concat(leaves.clone());
+                let grads = (y.clone() * coefficients.clone()).sum().backward();
+                let gradients: Vec<_> = leaves.iter().map(|leaf| leaf.grad(&grads).map(Tensor::into_data)).collect();
+                (y.into_data(), gradients)
+            };
+            let ((ours, our_gradients), (burns, burn_gradients)) = (run(concat), run(|parts| Tensor::cat(parts, 1)));
+            assert_close("channels", ours, burns);
+            for (index, gradients) in our_gradients.into_iter().zip(burn_gradients).enumerate() {
+                match gradients {
+                    (Some(ours), Some(burns)) => assert_close("a gradient", ours, burns),
+                    (ours, burns) => assert!(ours.is_none() && burns.is_none() && index == 1, "{count} parts, {index}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn channels_one_after_the_other_and_their_gradients_are_those_of_burns_operation() {
+    on_every_backend(Concat);
 }
 
 /// A backend without gradients for the input must not compute one: the weight's gradient alone is registered.

@@ -7,6 +7,7 @@
 
 mod block;
 mod channels_last;
+mod concat;
 mod cross_entropy;
 mod few;
 mod grid;
@@ -24,6 +25,7 @@ mod transpose;
 mod winners;
 
 pub use block::{ConvBlock, Gradients, Needs, Saved};
+pub use concat::{concat, split};
 pub use cross_entropy::cross_entropy;
 pub use norm::{BatchNorm, BatchNormGradients, batch_norm, batch_norm_backward, channel_affine};
 pub use pool::{avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward, max_pool2d_training};

@@ -176,7 +176,7 @@ impl<B: Backend> Pass<B> for Compute<B> {
     }
 
     fn concat(&self, images: Vec<Tensor<B, 4>>) -> Tensor<B, 4> {
-        Tensor::cat(images, 1)
+        kiln_backend::concat(images)
     }
 
     fn affine(&self, x: Tensor<B, 4>, scale: [f32; 3], shift: [f32; 3]) -> Tensor<B, 4> {

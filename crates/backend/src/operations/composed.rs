@@ -1,7 +1,7 @@
 //! Kiln's operations made of Burn's: what a backend without kernels of its own does.
 
 use burn::tensor::ops::{FloatTensor, IntTensor};
-use burn::tensor::{Shape, TensorMetadata};
+use burn::tensor::{Shape, Slice, TensorMetadata};
 
 use crate::kernels::kernel_conv;
 
@@ -87,6 +87,20 @@ pub(crate) fn mean_pool2d_backward<B: Backend>(input: Shape, grad: FloatTensor<B
     // As above, only the shape is read.
     let x = B::float_empty(input, &B::float_device(&grad), grad.dtype().into());
     B::avg_pool2d_backward(x, grad, pool.kernel, pool.stride, pool.padding, true, pool.ceil_mode)
+}
+
+pub(crate) fn concat<B: Backend>(parts: Vec<FloatTensor<B>>) -> FloatTensor<B> {
+    B::float_cat(parts, 1)
+}
+
+pub(crate) fn split<B: Backend>(x: FloatTensor<B>, channels: &[usize]) -> Vec<FloatTensor<B>> {
+    let mut start = 0;
+    let part = |&count| {
+        let range = Slice::new(start, Some(start + count as isize), 1);
+        start += count as isize;
+        B::float_slice(x.clone(), &[Slice::full(), range])
+    };
+    channels.iter().map(part).collect()
 }
 
 pub(crate) fn batch_norm<B: Backend>(
