@@ -153,6 +153,26 @@ impl<B: Backend, const N: usize> Backward<B, N> for ChannelAffineStep {
     }
 }
 
+/// Backward step of a product, over `[x, weight]`.
+#[derive(Debug)]
+struct ProductStep;
+
+impl<B: Backend> Backward<B, 2> for ProductStep {
+    /// Both factors.
+    type State = [NodeId; 2];
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let grad = grads.consume::<B>(&ops.node);
+        let [x, weight] = ops.state.map(|node| checkpointer.retrieve_node_output(node));
+        let needs = ops.parents.each_ref().map(Option::is_some);
+        for (node, gradient) in ops.parents.into_iter().zip(B::product_backward(x, weight, grad, needs)) {
+            if let (Some(node), Some(gradient)) = (node, gradient) {
+                grads.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
 /// Backward step of the cross-entropy, whose gradient is known since the forward pass.
 #[derive(Debug)]
 struct CrossEntropyStep;
@@ -170,8 +190,6 @@ impl<B: Backend> Backward<B, 1> for CrossEntropyStep {
 }
 
 impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
-    const HAS_KERNELS: bool = B::HAS_KERNELS;
-
     fn conv_block(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -294,6 +312,16 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         match residual {
             Some(residual) => record!([node, residual.node.clone()], Some(residual.primitive)),
             None => record!([node], None),
+        }
+    }
+
+    fn product(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        match ProductStep.prepare::<C>([x.node.clone(), weight.node.clone()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut step) => {
+                let factors = [step.checkpoint(&x), step.checkpoint(&weight)];
+                step.finish(factors, B::product(x.primitive, weight.primitive))
+            }
+            OpsKind::UnTracked(step) => step.finish(B::product(x.primitive, weight.primitive)),
         }
     }
 

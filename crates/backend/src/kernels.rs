@@ -251,6 +251,40 @@ fn conv_affine<T: Dense>([x, weight, scale, shift]: [&T; 4], residual: Option<&T
     Some(tensor(values, kernel.output()))
 }
 
+/// A large product of `x` `[N, in]` and `weight` `[in, out]` as a convolution: the weight is an image of `in` channels and `out`
+/// pixels, and each row of `x` a kernel of 1 x 1. The weight is then read as it lies in memory, not rearranged first.
+///
+/// `None` for a small one, whose rearranging is nothing.
+fn product_block(x: &Shape, weight: &Shape) -> Option<kernels::ConvBlock> {
+    const LARGE: usize = 1 << 20;
+    let ([rows, inputs], [_, outputs]) = (x.dims(), weight.dims());
+    let conv = || kernels::Conv2d::new([1, inputs, 1, outputs], [rows, inputs, 1, 1]);
+    (inputs * outputs >= LARGE).then(|| kernels::ConvBlock { conv: conv(), max_pool: None, relu: false })
+}
+
+fn product<T: Dense>(x: &T, weight: &T) -> Option<T> {
+    let kernel = product_block(&x.shape(), &weight.shape())?;
+    let values = kernel.forward(&weight.f32s()?, &x.f32s()?, None);
+    Some(tensor(values, [x.shape()[0], weight.shape()[1]]))
+}
+
+fn product_backward<T: Dense>(
+    x: &T,
+    weight: &T,
+    grad: &T,
+    [needs_x, needs_weight]: [bool; 2],
+) -> Option<[Option<T>; 2]> {
+    let kernel = product_block(&x.shape(), &weight.shape())?;
+    let (rows, image, grad) = (x.f32s()?, weight.f32s()?, grad.f32s()?);
+    let saved = kernels::Saved { x: &image, weight: &rows, output: &[], winners: &[] };
+    let needs = Needs { x: needs_weight, weight: needs_x, bias: false };
+    let gradients = kernel.backward(saved, &grad, needs);
+    Some([
+        gradients.weight.map(|values| tensor(values, x.shape())),
+        gradients.x.map(|values| tensor(values, weight.shape())),
+    ])
+}
+
 /// The numbers of a tensor if there is one; `None` if they are of another type.
 fn optional<T: Dense>(operand: Option<&T>) -> Option<Option<Cow<'_, [f32]>>> {
     match operand {
@@ -271,8 +305,6 @@ fn cross_entropy<T: Dense>(logits: &T, targets: &T, smoothing: f64) -> Option<(T
 macro_rules! with_kernels {
     ($backend:ty, $tensor:ty) => {
         impl Backend for $backend {
-            const HAS_KERNELS: bool = true;
-
             fn conv_block(x: $tensor, weight: $tensor, bias: Option<$tensor>, block: &ConvBlock) -> $tensor {
                 match conv_block(&x, &weight, bias.as_ref(), block, false) {
                     Some((output, _)) => output,
@@ -381,6 +413,15 @@ macro_rules! with_kernels {
                     let y = Self::conv_block(x, weight, None, &ConvBlock::plain(block.conv.clone()));
                     Self::channel_affine(y, scale, shift, residual, block.relu)
                 })
+            }
+
+            fn product(x: $tensor, weight: $tensor) -> $tensor {
+                product(&x, &weight).unwrap_or_else(|| composed::product::<Self>(x, weight))
+            }
+
+            fn product_backward(x: $tensor, weight: $tensor, grad: $tensor, needs: [bool; 2]) -> [Option<$tensor>; 2] {
+                product_backward(&x, &weight, &grad, needs)
+                    .unwrap_or_else(|| composed::product_backward::<Self>(x, weight, grad, needs))
             }
 
             fn cross_entropy(logits: $tensor, targets: $tensor, smoothing: f64) -> CrossEntropy<Self> {

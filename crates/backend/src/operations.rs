@@ -122,9 +122,6 @@ pub struct CrossEntropy<B: Backend> {
 ///
 /// The operations work on tensors whose shapes fit; [`crate::conv2d`] and its siblings check that and say what is wrong.
 pub trait Backend: burn::tensor::backend::Backend {
-    /// Whether convolutions are kernels of ours.
-    const HAS_KERNELS: bool = false;
-
     /// Runs a block for its result alone (inference).
     fn conv_block(
         x: FloatTensor<Self>,
@@ -239,6 +236,21 @@ pub trait Backend: burn::tensor::backend::Backend {
     ) -> FloatTensor<Self> {
         let y = Self::conv_block(x, weight, None, &ConvBlock::plain(block.conv.clone()));
         Self::channel_affine(y, scale, shift, residual, block.relu)
+    }
+
+    /// Product of `x` `[N, in]` and `weight` `[in, out]`: `[N, out]`.
+    fn product(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::product::<Self>(x, weight)
+    }
+
+    /// The gradients of [`product`](Backend::product)'s `x` and `weight` from `grad` `[N, out]`, each if it `needs` to be.
+    fn product_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        needs: [bool; 2],
+    ) -> [Option<FloatTensor<Self>>; 2] {
+        composed::product_backward::<Self>(x, weight, grad, needs)
     }
 
     /// Mean cross-entropy of `logits` `[N, C]` against classes `targets` `[N]`; the share `smoothing` of each target is

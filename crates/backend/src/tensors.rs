@@ -166,24 +166,13 @@ pub fn cross_entropy<B: Backend>(logits: Tensor<B, 2>, targets: Tensor<B, 1, Int
 
 /// Product of `x` `[N, in]` and `weight` `[in, out]`, plus `bias` `[out]`: `[N, out]`.
 ///
-/// Where convolutions are kernels of ours, a large product is one: the weight is an image of `in` channels and `out` pixels,
-/// and each row of `x` a kernel of 1 x 1. The weight is then read as it lies in memory, not rearranged first.
-///
 /// # Panics
 /// If the sizes do not fit.
 pub fn linear<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 2>, bias: Option<Tensor<B, 1>>) -> Tensor<B, 2> {
-    /// Below this many weights the rearranging is nothing.
-    const LARGE: usize = 1 << 20;
-    let ([rows, inputs], [_, outputs]) = (x.dims(), weight.dims());
-    let y = if B::HAS_KERNELS && inputs * outputs >= LARGE {
-        let image = weight.reshape([1, inputs, 1, outputs]);
-        let kernels = x.reshape([rows, inputs, 1, 1]);
-        let options = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
-        let y = conv2d(image, kernels, None, options).unwrap_or_else(|error| panic!("{error}"));
-        y.reshape([rows, outputs])
-    } else {
-        x.matmul(weight)
-    };
+    let ([_, inputs], [rows, _]) = (x.dims(), weight.dims());
+    assert!(inputs == rows, "{inputs} features for a weight of {rows}");
+    let y = B::product(x.into_primitive().tensor(), weight.into_primitive().tensor());
+    let y = Tensor::from_primitive(TensorPrimitive::Float(y));
     match bias {
         Some(bias) => y + bias.unsqueeze(),
         None => y,

@@ -150,6 +150,22 @@ pub(crate) fn channel_affine<B: Backend>(
     if relu { B::relu(y) } else { y }
 }
 
+pub(crate) fn product<B: Backend>(x: FloatTensor<B>, weight: FloatTensor<B>) -> FloatTensor<B> {
+    B::float_matmul(x, weight)
+}
+
+pub(crate) fn product_backward<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    grad: FloatTensor<B>,
+    [needs_x, needs_weight]: [bool; 2],
+) -> [Option<FloatTensor<B>>; 2] {
+    [
+        needs_x.then(|| B::float_matmul(grad.clone(), B::float_transpose(weight))),
+        needs_weight.then(|| B::float_matmul(B::float_transpose(x), grad)),
+    ]
+}
+
 /// `1 / sqrt(variance + epsilon)`.
 fn inverse_deviation<B: Backend>(variance: FloatTensor<B>, epsilon: f64) -> FloatTensor<B> {
     let deviation = B::float_sqrt(B::float_add_scalar(variance, epsilon.into()));
