@@ -59,6 +59,8 @@ impl Cifar {
     /// Takes the files out of the archive that is downloaded, into `folder`. Each appears whole or not at all.
     #[cfg(feature = "download")]
     pub(crate) fn unpack(&self, archive: &Path, folder: &Path) -> Result<(), DataError> {
+        use std::io::{Read, Write};
+
         let damaged = |error: std::io::Error| DataError::Read { path: archive.to_owned(), reason: error.to_string() };
         let file = std::fs::File::open(archive).map_err(damaged)?;
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(std::io::BufReader::new(file)));
@@ -68,13 +70,19 @@ impl Cifar {
             // Only what belongs to it, by its bare name: an archive cannot write elsewhere.
             let wanted = |name: &&&str| path.file_name().is_some_and(|found| found == **name);
             let Some(name) = self.train.iter().chain([&self.test, &self.names]).find(wanted) else { continue };
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).map_err(damaged)?;
             let (path, aside) = (folder.join(name), folder.join(format!("{name}.{}.part", std::process::id())));
             let written = std::fs::File::create(&aside).and_then(|mut file| {
-                std::io::copy(&mut entry, &mut file)?;
+                file.write_all(&bytes)?;
                 file.sync_all()?;
                 std::fs::rename(&aside, &path)
             });
-            written.map_err(|error| DataError::Write(format!("{}: cannot be written: {error}", path.display())))?;
+            written.map_err(|error| {
+                // What is left of it is of no use; that it cannot be removed says nothing new.
+                let _ = std::fs::remove_file(&aside);
+                DataError::Write(format!("{}: cannot be written: {error}", path.display()))
+            })?;
         }
         Ok(())
     }
@@ -127,5 +135,82 @@ impl Cifar {
             return Err(failed(format!("{} names of classes, expected {}", names.len(), self.classes)));
         }
         Ok(names)
+    }
+}
+
+#[cfg(all(test, feature = "download"))]
+mod tests {
+    use std::fs;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    const NAMES: &[u8] = b"airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n";
+
+    /// Entries in the order and under the folder of the published archive, and two that do not belong to it.
+    fn archive() -> Vec<u8> {
+        let batch = |class: u8| [vec![class], (0..PIXELS).map(|at| (at * 31 >> 3) as u8).collect()].concat();
+        let mut entries = vec![("batches.meta.txt", NAMES.to_vec())];
+        entries.extend(["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin"].map(|file| (file, batch(1))));
+        entries.extend(["data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"].map(|file| (file, batch(9))));
+        entries.extend([("readme.html", b"<html>".to_vec()), ("escaped.bin", b"elsewhere".to_vec())]);
+        let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        for (name, bytes) in entries {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            let path = format!("cifar-10-batches-bin/{}{name}", if name == "escaped.bin" { "../../" } else { "" });
+            // Builder refuses paths that lead elsewhere; an archive from elsewhere may have them.
+            header.as_gnu_mut().unwrap().name[..path.len()].copy_from_slice(path.as_bytes());
+            header.set_cksum();
+            archive.append(&header, &bytes[..]).unwrap();
+        }
+        archive.into_inner().unwrap().finish().unwrap()
+    }
+
+    fn listing(folder: &Path) -> Vec<String> {
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_archive_gives_its_own_files_and_nothing_else() {
+        let outer = tempfile::tempdir().unwrap();
+        let (folder, file) = (outer.path().join("data/cifar10"), outer.path().join("archive.tar.gz"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(&file, archive()).unwrap();
+        let [cifar10, _] = CIFAR;
+        cifar10.unpack(&file, &folder).unwrap();
+        let files = ["batches.meta.txt", "data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin"];
+        let more = ["data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"];
+        assert_eq!(listing(&folder), [&files[..], &more].concat());
+        assert_eq!(
+            (listing(outer.path()).len(), listing(&outer.path().join("data")).len()),
+            (2, 1),
+            "nothing elsewhere"
+        );
+        let splits = cifar10.read(&folder).unwrap();
+        assert_eq!(splits.train.labels().collect::<Vec<_>>(), [1, 1, 1, 9, 9]);
+    }
+
+    #[test]
+    fn a_damaged_archive_leaves_whole_files_only() {
+        let outer = tempfile::tempdir().unwrap();
+        let (folder, file) = (outer.path().join("cifar10"), outer.path().join("archive.tar.gz"));
+        fs::create_dir(&folder).unwrap();
+        let whole = archive();
+        let [cifar10, _] = CIFAR;
+        for len in [0, 5, whole.len() / 2, whole.len() - 200] {
+            fs::write(&file, &whole[..len]).unwrap();
+            let error = cifar10.unpack(&file, &folder).unwrap_err();
+            assert!(matches!(&error, DataError::Read { path, .. } if path == &file), "{error}");
+            for name in listing(&folder) {
+                let expected = if name.ends_with(".bin") { 1 + PIXELS } else { NAMES.len() };
+                assert_eq!(fs::read(folder.join(&name)).unwrap().len(), expected, "{name} after {len} bytes");
+            }
+        }
     }
 }
