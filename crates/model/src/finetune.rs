@@ -6,43 +6,54 @@ use std::str::FromStr;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, backend::Backend as BurnBackend};
+use kiln_backend::Reference;
 
 use crate::foreign::is_auxiliary;
 use crate::parameters::{NamedTensor, ParameterError, Path, parameters, shapes, with_parameters};
-use crate::{Architecture, Network};
+use crate::{Architecture, Network, Sizes};
 
-/// A network that begins with `tensors`, and the names of those of its own tensors that keep their random values: its last
-/// layer if that was made for another number of classes, and auxiliary heads that the tensors lack.
+/// Which tensors of a network keep their random values if it begins with `tensors`: its last layer if that was made for
+/// another number of classes, and auxiliary heads that the tensors lack.
 ///
 /// # Errors
 /// If another tensor is missing or has the wrong shape, or one has no place in the network.
-pub fn initialise<B: BurnBackend>(
-    network: Network<B>,
+pub fn left_out(
     architecture: Architecture,
-    tensors: Vec<NamedTensor>,
-) -> Result<(Network<B>, Vec<String>), ParameterError> {
-    let mut given: BTreeMap<_, _> = tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+    sizes: &Sizes,
+    tensors: &[NamedTensor],
+) -> Result<Vec<String>, ParameterError> {
+    let mut given: BTreeMap<_, _> = tensors.iter().map(|tensor| (tensor.name.as_str(), &tensor.shape)).collect();
     let mut left_out = Vec::new();
-    let mut fitting = Vec::new();
-    for own in parameters(&network) {
-        let given = given.remove(&own.name);
-        let replaceable = belongs_to_head(&own.name, architecture) || is_auxiliary(&own.name);
-        match given {
-            Some(tensor) if tensor.shape == own.shape => fitting.push(tensor),
-            _ if replaceable => {
-                left_out.push(own.name.clone());
-                fitting.push(own);
-            }
-            Some(NamedTensor { name, shape, .. }) => {
-                return Err(ParameterError::Shape { name, found: shape, expected: own.shape });
-            }
-            None => return Err(ParameterError::Missing { name: own.name, expected: own.shape }),
+    for (name, expected) in shapes(&architecture.init::<Reference>(sizes, &Default::default())) {
+        let found = given.remove(name.as_str());
+        if found == Some(&expected) {
+            continue;
+        }
+        match found {
+            _ if belongs_to_head(&name, architecture) || is_auxiliary(&name) => left_out.push(name),
+            Some(found) => return Err(ParameterError::Shape { name, found: found.clone(), expected }),
+            None => return Err(ParameterError::Missing { name, expected }),
         }
     }
-    if let Some(name) = given.into_keys().find(|name| !is_auxiliary(name)) {
-        return Err(ParameterError::Unexpected { name });
+    match given.into_keys().find(|name| !is_auxiliary(name)) {
+        Some(name) => Err(ParameterError::Unexpected { name: name.to_owned() }),
+        None => Ok(left_out),
     }
-    Ok((with_parameters(network, fitting)?, left_out))
+}
+
+/// The network with those of `tensors` that have its own names and are not [`left_out`].
+///
+/// # Errors
+/// If a tensor that is not left out is missing or has the wrong shape.
+pub fn initialise<B: BurnBackend>(
+    network: Network<B>,
+    tensors: Vec<NamedTensor>,
+    left_out: &[String],
+) -> Result<Network<B>, ParameterError> {
+    let mut given: BTreeMap<_, _> = tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+    let own = parameters(&network).into_iter();
+    let fitting = own.filter_map(|own| if left_out.contains(&own.name) { Some(own) } else { given.remove(&own.name) });
+    with_parameters(network, fitting.collect())
 }
 
 /// Whether a tensor is part of the layer that gives the classes.

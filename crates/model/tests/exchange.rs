@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use kiln_backend::{Reference, relative_difference};
 use kiln_data::Preprocess;
 use kiln_model::weights::Weights;
-use kiln_model::{Architecture, Network, initialise, parameters};
+use kiln_model::{Architecture, NamedTensor, Network, ParameterError, initialise, left_out, parameters};
 use safetensors::SafeTensors;
 
 fn golden(name: &str) -> PathBuf {
@@ -77,19 +77,26 @@ fn weights_saved_by_pytorch_give_the_same_logits_here() {
 #[test]
 fn a_last_layer_of_another_size_is_left_out() {
     let tensors = || Weights::initial(&golden("from-torch.pth"), Architecture::LectureCnn).unwrap().tensors;
-    let network = |classes| {
-        let architecture = Architecture::LectureCnn;
-        architecture.seeded::<Reference>(&architecture.sizes(classes), 1, &Default::default())
+    let architecture = Architecture::LectureCnn;
+    let network = |classes| architecture.seeded::<Reference>(&architecture.sizes(classes), 1, &Default::default());
+    let begin = |classes, tensors: Vec<_>| {
+        let left_out = left_out(architecture, &architecture.sizes(classes), &tensors)?;
+        Ok((initialise(network(classes), tensors, &left_out)?, left_out))
     };
-    let (same, left_out) = initialise(network(10), Architecture::LectureCnn, tensors()).unwrap();
+    let (same, left_out) = begin(10, tensors()).unwrap();
     assert!(left_out.is_empty());
     assert_same_logits(&same, "from-torch");
-    let (other, left_out) = initialise(network(4), Architecture::LectureCnn, tensors()).unwrap();
+    let (other, left_out) = begin(4, tensors()).unwrap();
     assert_eq!(left_out, ["fc.weight", "fc.bias"]);
     let of = |network: &Network<Reference>, index: usize| parameters(network)[index].values.clone();
     assert_eq!(of(&other, 0), of(&same, 0));
     assert_eq!(of(&other, 4), of(&network(4), 4));
     let mut lacking = tensors();
-    lacking.remove(0);
-    assert!(initialise(network(10), Architecture::LectureCnn, lacking).is_err());
+    let first = lacking.remove(0);
+    assert!(matches!(begin(10, lacking), Err(ParameterError::Missing { name, .. }) if name == first.name));
+    let flat = NamedTensor { shape: vec![first.values.len()], ..first.clone() };
+    let reshaped = [vec![flat], tensors()[1..].to_vec()].concat();
+    assert!(matches!(begin(10, reshaped), Err(ParameterError::Shape { name, .. }) if name == first.name));
+    let more = [tensors(), vec![NamedTensor { name: "fc6.weight".to_owned(), ..first }]].concat();
+    assert!(matches!(begin(10, more), Err(ParameterError::Unexpected { name }) if name == "fc6.weight"));
 }

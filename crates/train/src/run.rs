@@ -1,7 +1,6 @@
 //! A run from its options to its result.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::Module;
@@ -14,7 +13,7 @@ use kiln_backend::{Backend, Program, Target, Training};
 use kiln_cli::{BackendArgs, Exit, Failure, RunFolder, Runs, note, pretrained, write_file};
 use kiln_data::{BurnLoader, Cursor};
 use kiln_model::weights::{Fault, InitialWeights, Weights, WeightsError};
-use kiln_model::{freeze, initialise};
+use kiln_model::{NamedTensor, freeze, initialise, left_out};
 
 use crate::average::Average;
 use crate::checkpoint::{Checkpoint, Checkpoints};
@@ -44,9 +43,9 @@ pub fn start(config: Config, name: Option<&str>, stop: &StopRequest) -> Result<E
     check_terminal(config.dashboard)?;
     let data = RunData::load(&config)?;
     let target = target(&config)?;
-    let initial = initial(&config)?;
+    let initial = initial(&config, &data)?;
     if config.model.has_auxiliary() {
-        let theirs = initial.as_ref().is_some_and(|(_, initial)| initial.transform_input);
+        let theirs = initial.as_ref().is_some_and(|initial| initial.transform_input);
         config.transform_input.get_or_insert(theirs);
     }
     data.check(&config)?;
@@ -84,7 +83,7 @@ pub fn resume(config: Config, run: RunFolder, stop: &StopRequest) -> Result<Endi
     let target = target(&config)?;
     check_subject(checkpoint.as_ref(), &config, &data, &run)?;
     // A checkpoint has gone on from them.
-    let initial = if checkpoint.is_none() { initial(&config)? } else { None };
+    let initial = if checkpoint.is_none() { initial(&config, &data)? } else { None };
     let where_from = match checkpoint.as_ref().map(|checkpoint| &checkpoint.progress) {
         Some(Progress { epoch, batch, .. }) => format!("continues in epoch {epoch} after {batch} batches"),
         None => "no usable checkpoint, begins at epoch 1".to_owned(),
@@ -99,12 +98,23 @@ fn target(config: &Config) -> Result<Target, Failure> {
     BackendArgs { backend: config.backend, device, threads: config.threads }.target()
 }
 
+/// Weights that training begins with.
+struct Initial {
+    tensors: Vec<NamedTensor>,
+    /// Whether they are for images in another range.
+    transform_input: bool,
+    /// The network's own tensors that they do not set.
+    left_out: Vec<String>,
+}
+
 /// The weights that training begins with, if they are somebody's.
-fn initial(config: &Config) -> Result<Option<(PathBuf, InitialWeights)>, Failure> {
+fn initial(config: &Config, data: &RunData) -> Result<Option<Initial>, Failure> {
     let published = config.pretrained.then(|| pretrained(config.model, config.offline)).transpose()?;
     let Some(path) = published.or_else(|| config.initial_checkpoint.clone()) else { return Ok(None) };
-    let weights = Weights::initial(&path, config.model)?;
-    Ok(Some((path, weights)))
+    let InitialWeights { tensors, transform_input } = Weights::initial(&path, config.model)?;
+    let left_out = left_out(config.model, &data.sizes(config), &tensors)
+        .map_err(|error| WeightsError { path, fault: Fault::Parameters(error) })?;
+    Ok(Some(Initial { tensors, transform_input, left_out }))
 }
 
 /// Opens the run's log, which also keeps other processes out of its folder.
@@ -130,7 +140,7 @@ struct Run {
     run: RunFolder,
     log: File,
     /// The weights that training begins with, if they are somebody's.
-    initial: Option<(PathBuf, InitialWeights)>,
+    initial: Option<Initial>,
     checkpoint: Option<Checkpoint>,
     stop: StopRequest,
 }
@@ -155,9 +165,10 @@ impl Run {
         let loss = config.loss(&data)?;
         let mut network = config.model.seeded::<B>(&sizes, config.seed, device);
         let mut left_out = Vec::new();
-        if let Some((path, initial)) = initial {
-            let misfit = |error| WeightsError { path, fault: Fault::Parameters(error) };
-            (network, left_out) = initialise(network, config.model, initial.tensors).map_err(misfit)?;
+        if let Some(initial) = initial {
+            left_out = initial.left_out;
+            network = initialise(network, initial.tensors, &left_out)
+                .unwrap_or_else(|error| unreachable!("that they fit was seen before: {error}"));
         }
         if let Some(which) = config.freeze {
             network = freeze(network, config.model, which);
