@@ -5,85 +5,17 @@
 
 use std::borrow::Cow;
 
+use burn::tensor::Shape;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Shape, TensorData, TensorMetadata};
 use burn_flex::FlexTensor;
 use burn_ndarray::NdArrayTensor;
 use kiln_kernels as kernels;
 
+use crate::dense::{Dense, optional, tensor};
 use crate::operations::{
     Backend, ConvBlock, ConvBlockGradients, CrossEntropy, Needs, NormGradients, NormOptions, Pool, SavedConvBlock,
     SavedNorm, TrainedConvBlock, TrainedNorm, composed,
 };
-
-/// A tensor in the memory of the CPU.
-pub(crate) trait Dense: TensorMetadata {
-    /// Its numbers, row by row; `None` if they are of another type.
-    fn f32s(&self) -> Option<Cow<'_, [f32]>>;
-    /// Its bytes, row by row; `None` if it holds something else.
-    fn u8s(&self) -> Option<Cow<'_, [u8]>>;
-    /// Its whole numbers as indices; `None` if it holds something else, or a negative number.
-    fn indices(&self) -> Option<Vec<usize>>;
-    /// A tensor of the data, without copying it.
-    fn of(data: TensorData) -> Self;
-}
-
-impl Dense for NdArrayTensor {
-    fn f32s(&self) -> Option<Cow<'_, [f32]>> {
-        let Self::F32(storage) = self else { return None };
-        let view = storage.view();
-        Some(view.to_slice().map_or_else(|| view.iter().copied().collect(), Cow::Borrowed))
-    }
-
-    fn u8s(&self) -> Option<Cow<'_, [u8]>> {
-        let Self::U8(storage) = self else { return None };
-        let view = storage.view();
-        Some(view.to_slice().map_or_else(|| view.iter().copied().collect(), Cow::Borrowed))
-    }
-
-    fn indices(&self) -> Option<Vec<usize>> {
-        match self {
-            Self::I64(storage) => storage.view().iter().map(|&index| index.try_into().ok()).collect(),
-            Self::I32(storage) => storage.view().iter().map(|&index| index.try_into().ok()).collect(),
-            _ => None,
-        }
-    }
-
-    fn of(data: TensorData) -> Self {
-        Self::from_data(data)
-    }
-}
-
-impl Dense for FlexTensor {
-    fn f32s(&self) -> Option<Cow<'_, [f32]>> {
-        read(self)
-    }
-
-    fn u8s(&self) -> Option<Cow<'_, [u8]>> {
-        read(self)
-    }
-
-    fn indices(&self) -> Option<Vec<usize>> {
-        if let Some(indices) = read::<i64>(self) {
-            return indices.iter().map(|&index| index.try_into().ok()).collect();
-        }
-        read::<i32>(self)?.iter().map(|&index| index.try_into().ok()).collect()
-    }
-
-    fn of(data: TensorData) -> Self {
-        Self::from_data(data)
-    }
-}
-
-fn read<E: burn::tensor::Element + bytemuck::Pod>(tensor: &FlexTensor) -> Option<Cow<'_, [E]>> {
-    if tensor.dtype() != E::dtype() {
-        return None;
-    }
-    match tensor.as_slice() {
-        Some(slice) => Some(Cow::Borrowed(slice)),
-        None => tensor.to_contiguous().as_slice::<E>().map(|slice| Cow::Owned(slice.to_vec())),
-    }
-}
 
 /// A convolution of operands that fit, in the kernels' terms.
 pub(crate) fn kernel_conv(image: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> kernels::Conv2d {
@@ -100,10 +32,6 @@ fn kernel_block(x: &Shape, weight: &Shape, block: &ConvBlock) -> kernels::ConvBl
 /// Whether the winners of a block's pooling fit the kernels' form.
 fn fits_winners(block: &ConvBlock) -> bool {
     block.max_pool.as_ref().is_none_or(Pool::fits_winners)
-}
-
-fn tensor<T: Dense, E: burn::tensor::Element>(values: Vec<E>, shape: impl Into<Shape>) -> T {
-    T::of(TensorData::new(values, shape.into()))
 }
 
 /// Runs a block, and for training keeps the winners; `None` leaves it to Burn.
@@ -254,8 +182,9 @@ fn conv_affine<T: Dense>([x, weight, scale, shift]: [&T; 4], residual: Option<&T
 /// A large product of `x` `[N, in]` and `weight` `[in, out]` as a convolution: the weight is an image of `in` channels and `out`
 /// pixels, and each row of `x` a kernel of 1 x 1. The weight is then read as it lies in memory, not rearranged first.
 ///
-/// `None` for a small one, whose rearranging is nothing.
+/// `None` for a small one: Burn's product rearranges the weight, which takes no time there.
 fn product_block(x: &Shape, weight: &Shape) -> Option<kernels::ConvBlock> {
+    /// From here on the kernels have a way that is made for it (`stream.rs`).
     const LARGE: usize = 1 << 20;
     let ([rows, inputs], [_, outputs]) = (x.dims(), weight.dims());
     let conv = || kernels::Conv2d::new([1, inputs, 1, outputs], [rows, inputs, 1, 1]);
@@ -283,14 +212,6 @@ fn product_backward<T: Dense>(
         gradients.weight.map(|values| tensor(values, x.shape())),
         gradients.x.map(|values| tensor(values, weight.shape())),
     ])
-}
-
-/// The numbers of a tensor if there is one; `None` if they are of another type.
-fn optional<T: Dense>(operand: Option<&T>) -> Option<Option<Cow<'_, [f32]>>> {
-    match operand {
-        Some(operand) => operand.f32s().map(Some),
-        None => Some(None),
-    }
 }
 
 fn cross_entropy<T: Dense>(logits: &T, targets: &T, smoothing: f64) -> Option<(T, T)> {

@@ -1,7 +1,7 @@
 //! Kiln's own [`Backend`] trait, and the choice of backend and device at run time.
 //!
 //! A network's `forward` asks for [`Backend`]: Burn's backend plus the operations that Kiln wants to be fast
-//! (convolution, pooling and their fused form). Each has a default body made of Burn's own operations, so every Burn
+//! (convolution, normalisation, pooling, their fused forms and a few more). Each has a default body made of Burn's own operations, so every Burn
 //! backend has them; a backend with better kernels overrides them. [`Training`] adds the gradients: its backward steps
 //! call the inner backend's operations, so an override serves training as well.
 //!
@@ -10,6 +10,7 @@
 
 mod autodiff;
 mod compiled;
+mod dense;
 #[cfg(feature = "wgpu")]
 mod gpu;
 mod kernels;

@@ -187,7 +187,7 @@ pub trait Backend: burn::tensor::backend::Backend {
         composed::concat::<Self>(parts)
     }
 
-    /// The parts with so many `channels` each of which [`concat`](Backend::concat) makes `x` `[N, C, H, W]`.
+    /// Takes `x` `[N, C, H, W]` apart into parts of `channels[i]` channels each: the inverse of [`concat`](Backend::concat).
     fn split(x: FloatTensor<Self>, channels: &[usize]) -> Vec<FloatTensor<Self>> {
         composed::split::<Self>(x, channels)
     }

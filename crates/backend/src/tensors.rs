@@ -65,9 +65,9 @@ pub fn avg_pool2d<B: Backend>(x: Tensor<B, 4>, pool: &Pool) -> Result<Tensor<B, 
 /// # Panics
 /// If there are none, or they differ in anything but the channels.
 pub fn concat<B: Backend>(parts: Vec<Tensor<B, 4>>) -> Tensor<B, 4> {
-    let alike = |shape: [usize; 4]| [shape[0], shape[2], shape[3]];
-    let first = alike(parts.first().expect("a part").dims());
-    assert!(parts.iter().all(|part| alike(part.dims()) == first), "parts that differ in the channels alone");
+    let shapes: Vec<[usize; 4]> = parts.iter().map(Tensor::dims).collect();
+    let alike = |a: &[usize; 4], b: &[usize; 4]| a[0] == b[0] && a[2..] == b[2..];
+    assert!(!shapes.is_empty() && shapes.iter().all(|shape| alike(shape, &shapes[0])), "parts of shapes {shapes:?}");
     let parts = parts.into_iter().map(|part| part.into_primitive().tensor()).collect();
     Tensor::from_primitive(TensorPrimitive::Float(B::concat(parts)))
 }
@@ -169,8 +169,9 @@ pub fn cross_entropy<B: Backend>(logits: Tensor<B, 2>, targets: Tensor<B, 1, Int
 /// # Panics
 /// If the sizes do not fit.
 pub fn linear<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 2>, bias: Option<Tensor<B, 1>>) -> Tensor<B, 2> {
-    let ([_, inputs], [rows, _]) = (x.dims(), weight.dims());
-    assert!(inputs == rows, "{inputs} features for a weight of {rows}");
+    let ([_, features], [inputs, outputs]) = (x.dims(), weight.dims());
+    assert!(features == inputs, "{features} features for a weight of {inputs} x {outputs}");
+    assert!(bias.as_ref().is_none_or(|bias| bias.dims() == [outputs]), "one bias for each of {outputs} outputs");
     let y = B::product(x.into_primitive().tensor(), weight.into_primitive().tensor());
     let y = Tensor::from_primitive(TensorPrimitive::Float(y));
     match bias {

@@ -221,14 +221,39 @@ impl Program for Products {
             assert_close(&what, ours.to_data(), burns.to_data());
             let slope = random([rows, outputs]).detach();
             let ours = (ours * slope.clone()).sum().backward();
-            let burns = (burns * slope).sum().backward();
+            let burns = (burns * slope.clone()).sum().backward();
             let pair = |a: Option<_>, b: Option<_>| (a.expect("a gradient"), b.expect("a gradient"));
-            let (a, b) = pair(x.grad(&ours), x.grad(&burns));
-            assert_close(&format!("{what}, gradient of x"), a.into_data(), b.into_data());
-            let (a, b) = pair(weight.grad(&ours), weight.grad(&burns));
-            assert_close(&format!("{what}, gradient of the weight"), a.into_data(), b.into_data());
+            let (our_x, burn_x) = pair(x.grad(&ours), x.grad(&burns));
+            assert_close(&format!("{what}, gradient of x"), our_x.clone().into_data(), burn_x.into_data());
+            let (our_weight, burn_weight) = pair(weight.grad(&ours), weight.grad(&burns));
+            assert_close(
+                &format!("{what}, gradient of the weight"),
+                our_weight.clone().into_data(),
+                burn_weight.into_data(),
+            );
             let (a, b) = (bias.grad(&ours).expect("a gradient"), bias.grad(&burns).expect("a gradient"));
             assert_close(&format!("{what}, gradient of the bias"), a.into_data(), b.into_data());
+
+            // With one factor a constant, the other has the same gradient, and the constant none.
+            for constant in [0, 1] {
+                let leaf = |tensor: &Tensor<Training<B>, 2>, index| {
+                    tensor.clone().detach().set_require_grad(index != constant)
+                };
+                let (x, weight) = (leaf(&x, 0), leaf(&weight, 1));
+                let grads = (linear(x.clone(), weight.clone(), None) * slope.clone()).sum().backward();
+                let (given, none) = if constant == 0 {
+                    (weight.grad(&grads), x.grad(&grads))
+                } else {
+                    (x.grad(&grads), weight.grad(&grads))
+                };
+                let expected = if constant == 0 { &our_weight } else { &our_x };
+                assert_close(
+                    &format!("{what}, one gradient"),
+                    given.expect("a gradient").into_data(),
+                    expected.clone().into_data(),
+                );
+                assert!(none.is_none(), "{what}: a gradient of a constant");
+            }
         }
     }
 }

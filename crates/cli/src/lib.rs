@@ -11,5 +11,5 @@ pub use backend::{BackendArgs, MAX_THREADS};
 pub use durable::{sweep, sync_folder, write_durably, write_file, write_new_file};
 pub use failure::{Exit, Failure, finish, note};
 pub use fit::FitName;
-pub use pretrained::pretrained;
+pub use pretrained::{pretrained, published};
 pub use runs::{RunFolder, Runs};

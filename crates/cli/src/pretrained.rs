@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use kiln_data::cache_dir;
 use kiln_data::download::{CheckSum, DownloadError, FetchOptions, RemoteFile, fetch};
-use kiln_model::{Architecture, WEIGHTS_URL};
+use kiln_model::{Architecture, Published, WEIGHTS_URL};
 
 use crate::{Exit, Failure};
 
@@ -17,12 +17,7 @@ const VARIABLE: &str = "KILN_WEIGHTS_URL";
 /// # Errors
 /// If there are none, or they cannot be had.
 pub fn pretrained(architecture: Architecture, offline: bool) -> Result<PathBuf, Failure> {
-    let Some(published) = architecture.published() else {
-        let what = format!(
-            "--pretrained: torchvision publishes no weights of {architecture}; `infer models` lists those it does"
-        );
-        return Err(Failure::new(Exit::Usage, what));
-    };
+    let published = published(architecture)?;
     let Some(cache) = cache_dir() else {
         return Err(Failure::new(Exit::Usage, "--pretrained: no folder for the file: set HOME or XDG_CACHE_HOME"));
     };
@@ -37,4 +32,15 @@ pub fn pretrained(architecture: Architecture, offline: bool) -> Result<PathBuf, 
             Failure::new(exit, format!("--pretrained: {error}"))
         },
     )
+}
+
+/// What torchvision publishes for an architecture.
+///
+/// # Errors
+/// If that is nothing.
+pub fn published(architecture: Architecture) -> Result<Published, Failure> {
+    architecture.published().ok_or_else(|| {
+        let what = "torchvision publishes no weights of";
+        Failure::new(Exit::Usage, format!("--pretrained: {what} {architecture}; `infer models` lists those it does"))
+    })
 }

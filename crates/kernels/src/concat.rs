@@ -10,10 +10,10 @@ use crate::scratch::filled;
 /// Numbers that one piece of work copies.
 const PIECE: usize = 1 << 15;
 
-/// The channels of all parts, one after the other; a part holds as many numbers for each of the `images`.
+/// The channels of all parts, one after the other: `parts[i]` is `[N, C_i, H, W]`, the result `[N, sum of C_i, H, W]`.
 ///
 /// # Panics
-/// If a part cannot be divided by the images.
+/// If a part cannot be divided by the number of images.
 pub fn concat(images: usize, parts: &[&[f32]]) -> Vec<f32> {
     let rows: Vec<usize> = parts.iter().map(|part| row(images, part)).collect();
     let row: usize = rows.iter().sum();
@@ -25,18 +25,18 @@ pub fn concat(images: usize, parts: &[&[f32]]) -> Vec<f32> {
                     let start = offset.min(row);
                     let count = (row - start).min(out.len());
                     let (now, later) = out.split_at_mut(count);
-                    now.write_copy_of_slice(&part[image * row + start..][..count]);
+                    copy(&part[image * row + start..][..count], now);
                     (out, offset) = (later, offset - start);
                 }
                 image += 1;
             }
         });
     };
-    // SAFETY: every piece is written to its end.
+    // SAFETY: every piece is written to its end; where rows are empty there is none.
     unsafe { filled(images * row, write) }
 }
 
-/// The parts of which [`concat()`] makes `x`, of so many numbers each for each of the `images`.
+/// Takes `x` apart, the inverse of [`concat()`]: `rows[i]` is `C_i * H * W`, the numbers of a part that belong to an image.
 ///
 /// # Panics
 /// If the parts are not all of `x`.
@@ -54,12 +54,12 @@ pub fn split(images: usize, x: &[f32], rows: &[usize]) -> Vec<Vec<f32>> {
                 while !out.is_empty() {
                     let count = (row - offset).min(out.len());
                     let (now, later) = out.split_at_mut(count);
-                    now.write_copy_of_slice(&x[image * whole + start + offset..][..count]);
+                    copy(&x[image * whole + start + offset..][..count], now);
                     (out, image, offset) = (later, image + 1, 0);
                 }
             });
         };
-        // SAFETY: every piece is written to its end.
+        // SAFETY: every piece is written to its end; where rows are empty there is none.
         unsafe { filled(images * row, write) }
     };
     starts.zip(rows).map(part).collect()
@@ -70,4 +70,10 @@ fn row(images: usize, part: &[f32]) -> usize {
     let row = part.len() / images.max(1);
     assert_eq!(part.len(), images * row, "as many numbers for each image");
     row
+}
+
+fn copy(from: &[f32], to: &mut [MaybeUninit<f32>]) {
+    for (to, &from) in to.iter_mut().zip(from) {
+        to.write(from);
+    }
 }

@@ -1,6 +1,6 @@
 //! Training that begins with somebody's weights: what of them fits, and what is to stay as it is.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,51 +9,60 @@ use burn::tensor::{Tensor, backend::Backend as BurnBackend};
 use kiln_backend::Reference;
 
 use crate::foreign::is_auxiliary;
-use crate::parameters::{NamedTensor, ParameterError, Path, parameters, shapes, with_parameters};
+use crate::parameters::{NamedTensor, ParameterError, Path, check_fit, parameters, shapes, with_parameters};
 use crate::{Architecture, Network, Sizes};
 
-/// Which tensors of a network keep their random values if it begins with `tensors`: its last layer if that was made for
-/// another number of classes, and auxiliary heads that the tensors lack.
+/// Somebody's weights as a network begins with them.
 ///
-/// # Errors
-/// If another tensor is missing or has the wrong shape, or one has no place in the network.
-pub fn left_out(
-    architecture: Architecture,
-    sizes: &Sizes,
-    tensors: &[NamedTensor],
-) -> Result<Vec<String>, ParameterError> {
-    let mut given: BTreeMap<_, _> = tensors.iter().map(|tensor| (tensor.name.as_str(), &tensor.shape)).collect();
-    let mut left_out = Vec::new();
-    for (name, expected) in shapes(&architecture.init::<Reference>(sizes, &Default::default())) {
-        let found = given.remove(name.as_str());
-        if found == Some(&expected) {
-            continue;
-        }
-        match found {
-            _ if belongs_to_head(&name, architecture) || is_auxiliary(&name) => left_out.push(name),
-            Some(found) => return Err(ParameterError::Shape { name, found: found.clone(), expected }),
-            None => return Err(ParameterError::Missing { name, expected }),
-        }
-    }
-    match given.into_keys().find(|name| !is_auxiliary(name)) {
-        Some(name) => Err(ParameterError::Unexpected { name: name.to_owned() }),
-        None => Ok(left_out),
-    }
+/// The last layer is left out if it is not there or was made for another number of classes, and auxiliary heads as far as
+/// they are missing or of other shapes: all that keeps the network's own random values.
+#[derive(Clone, Debug)]
+pub struct Beginning {
+    /// Those that the network has, too.
+    tensors: Vec<NamedTensor>,
+    left_out: Vec<String>,
 }
 
-/// The network with those of `tensors` that have its own names and are not [`left_out`].
-///
-/// # Errors
-/// If a tensor that is not left out is missing or has the wrong shape.
-pub fn initialise<B: BurnBackend>(
-    network: Network<B>,
-    tensors: Vec<NamedTensor>,
-    left_out: &[String],
-) -> Result<Network<B>, ParameterError> {
-    let mut given: BTreeMap<_, _> = tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
-    let own = parameters(&network).into_iter();
-    let fitting = own.filter_map(|own| if left_out.contains(&own.name) { Some(own) } else { given.remove(&own.name) });
-    with_parameters(network, fitting.collect())
+impl Beginning {
+    /// Finds out what of `tensors` fits a network of the architecture and sizes.
+    ///
+    /// # Errors
+    /// If a tensor that must not be left out is missing or has the wrong shape, or one has no place in the network.
+    pub fn new(architecture: Architecture, sizes: &Sizes, tensors: Vec<NamedTensor>) -> Result<Self, ParameterError> {
+        let own = shapes(&architecture.init::<Reference>(sizes, &Default::default()));
+        let shape_of = |name: &str| tensors.iter().find(|tensor| tensor.name == name).map(|tensor| &tensor.shape);
+        let new_head = shape_of(architecture.head()).is_none_or(|shape| shape.first() != Some(&sizes.classes));
+        let stays = |(name, shape): &(String, Vec<usize>)| {
+            if is_auxiliary(name) {
+                shape_of(name) != Some(shape)
+            } else {
+                new_head && belongs_to_head(name, architecture)
+            }
+        };
+        let (random, own): (Vec<_>, Vec<_>) = own.into_iter().partition(stays);
+        let left_out: Vec<_> = random.into_iter().map(|(name, _)| name).collect();
+        // Auxiliary heads that the network does not have are no fault.
+        let used =
+            |name: &String| !left_out.contains(name) && (!is_auxiliary(name) || own.iter().any(|own| own.0 == *name));
+        let tensors: Vec<_> = tensors.into_iter().filter(|tensor| used(&tensor.name)).collect();
+        check_fit(own, &tensors)?;
+        Ok(Self { tensors, left_out })
+    }
+
+    /// The names of the network's tensors that keep their random values.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
+    /// The network with these weights.
+    ///
+    /// # Panics
+    /// If it is not of the architecture and sizes for which they were found to fit.
+    pub fn apply<B: BurnBackend>(self, network: Network<B>) -> Network<B> {
+        let Self { mut tensors, left_out } = self;
+        tensors.extend(parameters(&network).into_iter().filter(|own| left_out.contains(&own.name)));
+        with_parameters(network, tensors).unwrap_or_else(|error| panic!("another network: {error}"))
+    }
 }
 
 /// Whether a tensor is part of the layer that gives the classes.

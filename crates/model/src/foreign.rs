@@ -17,10 +17,14 @@ pub(crate) fn usual_classes(count: usize) -> Option<Vec<String>> {
     }
 }
 
+/// Whether a file is one of PyTorch's own: a zip archive, or a pickle of protocol 2 or later.
+pub(crate) fn is_pth(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PK") || bytes.starts_with(&[0x80])
+}
+
 /// The tensors of a file, whichever of the two kinds it is.
 pub(crate) fn read(bytes: &[u8]) -> Result<Vec<NamedTensor>, Fault> {
-    // A zip archive, or a pickle of protocol 2 or later.
-    if bytes.starts_with(b"PK") || bytes.starts_with(&[0x80]) {
+    if is_pth(bytes) {
         let tensors = kiln_pth::read(bytes).map_err(|error| Fault::Pth(error.to_string()))?;
         let tensors = tensors.into_iter().map(|tensor| {
             let kiln_pth::StoredTensor { name, shape, values } = tensor;
@@ -52,8 +56,15 @@ fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<NamedTensor, Fault> 
     Ok(NamedTensor { name: name.to_owned(), shape: view.shape().to_vec(), values })
 }
 
-/// The names as the architecture has them now: torchvision's first DenseNet files have `norm.1` for `norm1`.
+/// The names as the architecture has them now: torchvision's first DenseNet files have `norm.1` for `norm1`, and a network
+/// that was saved inside a wrapper of PyTorch's has the wrapper's name before each.
 pub(crate) fn rename(architecture: Architecture, tensors: &mut [NamedTensor]) {
+    // DistributedDataParallel and torch.compile, in either order.
+    for wrapper in ["_orig_mod.", "module.", "_orig_mod."] {
+        if tensors.iter().all(|tensor| tensor.name.starts_with(wrapper)) {
+            tensors.iter_mut().for_each(|tensor| tensor.name.replace_range(..wrapper.len(), ""));
+        }
+    }
     if !matches!(architecture, Architecture::DenseNet(_)) {
         return;
     }
@@ -69,4 +80,41 @@ pub(crate) fn rename(architecture: Architecture, tensors: &mut [NamedTensor]) {
 /// Whether a tensor belongs to a head that only training uses.
 pub(crate) fn is_auxiliary(name: &str) -> bool {
     ["aux1.", "aux2.", "AuxLogits."].iter().any(|head| name.starts_with(head))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn renamed(architecture: Architecture, names: &[&str]) -> Vec<String> {
+        let tensor = |name: &&str| NamedTensor { name: (*name).to_owned(), shape: vec![0], values: Vec::new() };
+        let mut tensors: Vec<_> = names.iter().map(tensor).collect();
+        rename(architecture, &mut tensors);
+        tensors.into_iter().map(|tensor| tensor.name).collect()
+    }
+
+    #[test]
+    fn names_are_those_of_the_network_alone() {
+        let plain = ["conv1.weight", "layer1.0.bn1.bias", "fc.weight"];
+        let within = |wrapper: &str| {
+            renamed(
+                Architecture::ResNet(18),
+                &plain.map(|name| format!("{wrapper}{name}")).each_ref().map(String::as_str),
+            )
+        };
+        for wrapper in ["", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."] {
+            assert_eq!(within(wrapper), plain, "{wrapper}");
+        }
+        let mixed = ["module.conv1.weight", "fc.weight"];
+        assert_eq!(renamed(Architecture::ResNet(18), &mixed), mixed);
+    }
+
+    #[test]
+    fn the_first_files_of_densenet_have_other_names() {
+        let first =
+            ["features.denseblock1.denselayer1.norm.1.weight", "features.denseblock4.denselayer16.conv.2.weight"];
+        let now = ["features.denseblock1.denselayer1.norm1.weight", "features.denseblock4.denselayer16.conv2.weight"];
+        assert_eq!(renamed(Architecture::DenseNet(121), &first), now);
+        assert_eq!(renamed(Architecture::DenseNet(121), &now), now);
+    }
 }

@@ -31,7 +31,7 @@ pub mod weights;
 pub use architecture::{Architecture, Sizes};
 pub use densenet::{DenseBlock, DenseLayer, DenseNet, DenseNetConfig, Features, Transition};
 pub use description::{Config, Description, FORMAT, Training};
-pub use finetune::{Freeze, freeze, initialise, left_out};
+pub use finetune::{Beginning, Freeze, freeze};
 pub use googlenet::{AuxiliaryHead, GoogLeNet, GoogLeNetConfig, Inception};
 pub use inception_v3::{
     InceptionA, InceptionAux, InceptionB, InceptionC, InceptionD, InceptionE, InceptionV3, InceptionV3Config,

@@ -118,6 +118,22 @@ pub fn shapes<B: Backend, M: Module<B>>(module: &M) -> Vec<(String, Vec<usize>)>
     shapes.shapes
 }
 
+/// Whether `tensors` are those that a network needs, `own`, each of its shape, and no others.
+pub(crate) fn check_fit(
+    own: impl IntoIterator<Item = (String, Vec<usize>)>,
+    tensors: &[NamedTensor],
+) -> Result<(), ParameterError> {
+    let mut given: BTreeMap<_, _> = tensors.iter().map(|tensor| (tensor.name.as_str(), &tensor.shape)).collect();
+    for (name, expected) in own {
+        match given.remove(name.as_str()) {
+            Some(found) if *found == expected => {}
+            Some(found) => return Err(ParameterError::Shape { name, found: found.clone(), expected }),
+            None => return Err(ParameterError::Missing { name, expected }),
+        }
+    }
+    given.into_keys().next().map_or(Ok(()), |name| Err(ParameterError::Unexpected { name: name.to_owned() }))
+}
+
 /// How many numbers a network trains: all but running means and variances.
 pub fn parameter_count<B: Backend, M: Module<B>>(module: &M) -> usize {
     let trained = shapes(module).into_iter().filter(|(name, _)| !is_running(name));
@@ -169,7 +185,6 @@ pub fn with_parameters<B: Backend, M: Module<B>>(module: M, tensors: Vec<NamedTe
     struct Writer {
         path: Path,
         tensors: BTreeMap<String, NamedTensor>,
-        error: Option<ParameterError>,
     }
     impl<B: Backend> ModuleMapper<B> for Writer {
         fn enter_module(&mut self, name: &str, container: &str) {
@@ -181,20 +196,9 @@ pub fn with_parameters<B: Backend, M: Module<B>>(module: M, tensors: Vec<NamedTe
         }
 
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-            let name = self.path.name();
-            let inside = param.lazy_shape().to_vec();
-            let mut expected = inside.clone();
-            if self.path.is_transposed() {
-                expected.reverse();
-            }
-            let Some(NamedTensor { shape, mut values, .. }) = self.tensors.remove(&name) else {
-                self.error.get_or_insert(ParameterError::Missing { name, expected });
-                return param;
-            };
-            if shape != expected {
-                self.error.get_or_insert(ParameterError::Shape { name, found: shape, expected });
-                return param;
-            }
+            let NamedTensor { shape, mut values, .. } =
+                self.tensors.remove(&self.path.name()).unwrap_or_else(|| unreachable!("that they fit was seen before"));
+            let inside = param.lazy_shape();
             if self.path.is_transposed() {
                 values = transpose(&values, shape[0], shape[1]);
             }
@@ -203,12 +207,7 @@ pub fn with_parameters<B: Backend, M: Module<B>>(module: M, tensors: Vec<NamedTe
             param.transform_for_load(tensor, id)
         }
     }
+    check_fit(shapes(&module), &tensors)?;
     let tensors = tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
-    let mut writer = Writer { path: Path::default(), tensors, error: None };
-    let module = module.map(&mut writer);
-    let unexpected = writer.tensors.into_keys().next().map(|name| ParameterError::Unexpected { name });
-    match writer.error.or(unexpected) {
-        Some(error) => Err(error),
-        None => Ok(module),
-    }
+    Ok(module.map(&mut Writer { path: Path::default(), tensors }))
 }

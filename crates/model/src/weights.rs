@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::backend::Backend;
+use kiln_backend::Reference;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::description::{Config, Description, FORMAT, Training};
 use crate::foreign;
-use crate::parameters::{NamedTensor, ParameterError, parameters, with_parameters};
+use crate::parameters::{NamedTensor, ParameterError, check_fit, parameters, shapes, with_parameters};
 use crate::{Architecture, Network, Sizes};
 use kiln_data::Preprocess;
 use kiln_data::preprocess::ResizeMode;
@@ -38,8 +39,8 @@ pub enum Fault {
     /// The bytes are not a whole safetensors file.
     #[error("damaged, or no safetensors file ({0}); copy or train it again")]
     Damaged(String),
-    /// A safetensors file of somebody else's.
-    #[error("no `kiln` entry in its metadata: not written by Kiln; name the network with --arch")]
+    /// A file of somebody else's.
+    #[error("not written by Kiln, so it does not say what it is; name the network with --arch")]
     Foreign,
     /// A file of Kiln's where one of somebody else's was expected.
     #[error("written by Kiln, and names its network itself: leave out --arch")]
@@ -184,6 +185,9 @@ impl Weights {
     }
 
     fn parse(bytes: &[u8], path: &Path) -> Result<Self, Fault> {
+        if foreign::is_pth(bytes) {
+            return Err(Fault::Foreign);
+        }
         let damaged = |error: safetensors::SafeTensorError| Fault::Damaged(error.to_string());
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
@@ -284,10 +288,14 @@ impl Weights {
     /// PyTorch's names. The same weights give the same bytes.
     ///
     /// # Errors
-    /// If they cannot be put into such a file.
+    /// If the tensors are not those of the architecture, or cannot be put into such a file.
     pub fn to_bytes(&self, plain: bool) -> Result<Vec<u8>, WeightsError> {
         let description = (!plain).then_some(&self.description);
-        encode(&self.tensors, description).map_err(|fault| WeightsError { path: self.path.clone(), fault })
+        let own = shapes(&self.architecture.init::<Reference>(&self.sizes(), &Default::default()));
+        let bytes = check_fit(own, &self.without_auxiliary())
+            .map_err(Fault::Parameters)
+            .and_then(|()| encode(&self.tensors, description));
+        bytes.map_err(|fault| WeightsError { path: self.path.clone(), fault })
     }
 
     /// What the file says about itself.
@@ -319,9 +327,12 @@ impl Weights {
     pub fn network<B: Backend>(&self, device: &B::Device) -> Result<Network<B>, WeightsError> {
         let network = self.architecture.init(&self.sizes(), device);
         let failed = |error| WeightsError { path: self.path.clone(), fault: Fault::Parameters(error) };
-        // Heads for training alone are left out.
-        let tensors = self.tensors.iter().filter(|tensor| !foreign::is_auxiliary(&tensor.name)).cloned().collect();
-        with_parameters(network, tensors).map_err(failed)
+        with_parameters(network, self.without_auxiliary()).map_err(failed)
+    }
+
+    /// The tensors without those of heads for training alone.
+    fn without_auxiliary(&self) -> Vec<NamedTensor> {
+        self.tensors.iter().filter(|tensor| !foreign::is_auxiliary(&tensor.name)).cloned().collect()
     }
 }
 

@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use kiln_backend::{Reference, relative_difference};
 use kiln_data::Preprocess;
 use kiln_model::weights::Weights;
-use kiln_model::{Architecture, NamedTensor, Network, ParameterError, initialise, left_out, parameters};
+use kiln_model::{Architecture, Beginning, NamedTensor, Network, ParameterError, Sizes, parameters};
 use safetensors::SafeTensors;
 
 fn golden(name: &str) -> PathBuf {
@@ -79,15 +79,18 @@ fn a_last_layer_of_another_size_is_left_out() {
     let tensors = || Weights::initial(&golden("from-torch.pth"), Architecture::LectureCnn).unwrap().tensors;
     let architecture = Architecture::LectureCnn;
     let network = |classes| architecture.seeded::<Reference>(&architecture.sizes(classes), 1, &Default::default());
-    let begin = |classes, tensors: Vec<_>| {
-        let left_out = left_out(architecture, &architecture.sizes(classes), &tensors)?;
-        Ok((initialise(network(classes), tensors, &left_out)?, left_out))
-    };
-    let (same, left_out) = begin(10, tensors()).unwrap();
-    assert!(left_out.is_empty());
+    let begin = |classes, tensors| Beginning::new(architecture, &architecture.sizes(classes), tensors);
+    let same = begin(10, tensors()).unwrap();
+    assert!(same.left_out().is_empty());
+    let same = same.apply(network(10));
     assert_same_logits(&same, "from-torch");
-    let (other, left_out) = begin(4, tensors()).unwrap();
-    assert_eq!(left_out, ["fc.weight", "fc.bias"]);
+    let other = begin(4, tensors()).unwrap();
+    assert_eq!(other.left_out(), ["fc.weight", "fc.bias"]);
+    let other = other.apply(network(4));
+    let headless = tensors().into_iter().filter(|tensor| !tensor.name.starts_with("fc.")).collect();
+    assert_eq!(begin(10, headless).unwrap().left_out(), ["fc.weight", "fc.bias"]);
+    let half = tensors().into_iter().filter(|tensor| tensor.name != "fc.bias").collect();
+    assert!(matches!(begin(10, half), Err(ParameterError::Missing { name, .. }) if name == "fc.bias"));
     let of = |network: &Network<Reference>, index: usize| parameters(network)[index].values.clone();
     assert_eq!(of(&other, 0), of(&same, 0));
     assert_eq!(of(&other, 4), of(&network(4), 4));
@@ -99,4 +102,32 @@ fn a_last_layer_of_another_size_is_left_out() {
     assert!(matches!(begin(10, reshaped), Err(ParameterError::Shape { name, .. }) if name == first.name));
     let more = [tensors(), vec![NamedTensor { name: "fc6.weight".to_owned(), ..first }]].concat();
     assert!(matches!(begin(10, more), Err(ParameterError::Unexpected { name }) if name == "fc6.weight"));
+}
+
+/// Auxiliary heads may be there or not, in the file and in the network, and are for other classes or not.
+#[test]
+fn auxiliary_heads_are_left_out_one_by_one() {
+    let architecture = Architecture::GoogLeNet;
+    let sizes = |classes, auxiliary| Sizes { auxiliary, ..architecture.sizes(classes) };
+    let tensors = |sizes: &Sizes| parameters(&architecture.seeded::<Reference>(sizes, 1, &Default::default()));
+    let (with, without) = (tensors(&sizes(6, true)), tensors(&sizes(6, false)));
+    let left_out = |classes, auxiliary, tensors: &[NamedTensor]| {
+        let beginning = Beginning::new(architecture, &sizes(classes, auxiliary), tensors.to_vec()).unwrap();
+        let left_out = beginning.left_out().to_vec();
+        let network = architecture.seeded::<Reference>(&sizes(classes, auxiliary), 2, &Default::default());
+        let fresh = parameters(&network);
+        for (before, after) in fresh.iter().zip(parameters(&beginning.apply(network))) {
+            let given = tensors.iter().find(|tensor| tensor.name == after.name);
+            let expected = if left_out.contains(&after.name) { Some(before) } else { given };
+            assert!(expected == Some(&after), "{}", after.name);
+        }
+        left_out
+    };
+    assert!(left_out(6, true, &with).is_empty());
+    assert!(left_out(6, false, &with).is_empty(), "heads that the network does not have");
+    assert!(left_out(6, true, &without).iter().all(|name| name.starts_with("aux")));
+    let last = ["aux1.fc2.weight", "aux1.fc2.bias", "aux2.fc2.weight", "aux2.fc2.bias", "fc.weight", "fc.bias"];
+    let mut others = left_out(4, true, &with);
+    others.sort_by_key(|name| last.iter().position(|last| last == name));
+    assert_eq!(others, last);
 }

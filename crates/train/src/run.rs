@@ -10,10 +10,10 @@ use burn::tensor::backend::AutodiffBackend;
 use burn_dataset::Dataset;
 use burn_train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use kiln_backend::{Backend, Program, Target, Training};
-use kiln_cli::{BackendArgs, Exit, Failure, RunFolder, Runs, note, pretrained, write_file};
+use kiln_cli::{BackendArgs, Exit, Failure, RunFolder, Runs, note, pretrained, published, write_file};
 use kiln_data::{BurnLoader, Cursor};
 use kiln_model::weights::{Fault, InitialWeights, Weights, WeightsError};
-use kiln_model::{NamedTensor, freeze, initialise, left_out};
+use kiln_model::{Beginning, freeze};
 
 use crate::average::Average;
 use crate::checkpoint::{Checkpoint, Checkpoints};
@@ -41,18 +41,23 @@ pub fn start(config: Config, name: Option<&str>, stop: &StopRequest) -> Result<E
     config.validate()?;
     // What can be wrong is looked at before the folder is made.
     check_terminal(config.dashboard)?;
+    if config.pretrained {
+        published(config.model)?;
+    }
     let data = RunData::load(&config)?;
     let target = target(&config)?;
-    let initial = initial(&config, &data)?;
-    if config.model.has_auxiliary() {
-        let theirs = initial.as_ref().is_some_and(|initial| initial.transform_input);
-        config.transform_input.get_or_insert(theirs);
-    }
     data.check(&config)?;
+    let beginning = beginning(&config, &data)?;
+    if config.model.has_auxiliary() {
+        let theirs = beginning.as_ref().is_some_and(|(_, transform_input)| *transform_input);
+        config.transform_input.get_or_insert(theirs);
+        data.check(&config)?;
+    }
+    let beginning = beginning.map(|(beginning, _)| beginning);
     let run = Runs::new(&config.output).create(name, &format!("{}-{}", config.model, data.name))?;
     let log = lock_log(&run)?;
     write_file(&run.config(), config.to_toml().as_bytes())?;
-    target.run(Run { config, data, target: target.clone(), run, log, initial, checkpoint: None, stop: stop.clone() })
+    target.run(Run { config, data, target: target.clone(), run, log, beginning, checkpoint: None, stop: stop.clone() })
 }
 
 /// Continues a run where its newest checkpoint stands.
@@ -83,14 +88,15 @@ pub fn resume(config: Config, run: RunFolder, stop: &StopRequest) -> Result<Endi
     let target = target(&config)?;
     check_subject(checkpoint.as_ref(), &config, &data, &run)?;
     // A checkpoint has gone on from them.
-    let initial = if checkpoint.is_none() { initial(&config, &data)? } else { None };
+    let beginning = if checkpoint.is_none() { beginning(&config, &data)? } else { None };
+    let beginning = beginning.map(|(beginning, _)| beginning);
     let where_from = match checkpoint.as_ref().map(|checkpoint| &checkpoint.progress) {
         Some(Progress { epoch, batch, .. }) => format!("continues in epoch {epoch} after {batch} batches"),
         None => "no usable checkpoint, begins at epoch 1".to_owned(),
     };
     note(&format!("{}: {where_from}", run.path().display()));
     write_file(&run.config(), config.to_toml().as_bytes())?;
-    target.run(Run { config, data, target: target.clone(), run, log, initial, checkpoint, stop: stop.clone() })
+    target.run(Run { config, data, target: target.clone(), run, log, beginning, checkpoint, stop: stop.clone() })
 }
 
 fn target(config: &Config) -> Result<Target, Failure> {
@@ -98,23 +104,14 @@ fn target(config: &Config) -> Result<Target, Failure> {
     BackendArgs { backend: config.backend, device, threads: config.threads }.target()
 }
 
-/// Weights that training begins with.
-struct Initial {
-    tensors: Vec<NamedTensor>,
-    /// Whether they are for images in another range.
-    transform_input: bool,
-    /// The network's own tensors that they do not set.
-    left_out: Vec<String>,
-}
-
-/// The weights that training begins with, if they are somebody's.
-fn initial(config: &Config, data: &RunData) -> Result<Option<Initial>, Failure> {
+/// The weights that training begins with, if they are somebody's, and whether they want images within ±1.
+fn beginning(config: &Config, data: &RunData) -> Result<Option<(Beginning, bool)>, Failure> {
     let published = config.pretrained.then(|| pretrained(config.model, config.offline)).transpose()?;
     let Some(path) = published.or_else(|| config.initial_checkpoint.clone()) else { return Ok(None) };
     let InitialWeights { tensors, transform_input } = Weights::initial(&path, config.model)?;
-    let left_out = left_out(config.model, &data.sizes(config), &tensors)
+    let beginning = Beginning::new(config.model, &data.sizes(config), tensors)
         .map_err(|error| WeightsError { path, fault: Fault::Parameters(error) })?;
-    Ok(Some(Initial { tensors, transform_input, left_out }))
+    Ok(Some((beginning, transform_input)))
 }
 
 /// Opens the run's log, which also keeps other processes out of its folder.
@@ -140,7 +137,7 @@ struct Run {
     run: RunFolder,
     log: File,
     /// The weights that training begins with, if they are somebody's.
-    initial: Option<Initial>,
+    beginning: Option<Beginning>,
     checkpoint: Option<Checkpoint>,
     stop: StopRequest,
 }
@@ -159,16 +156,14 @@ impl Run {
         B: AutodiffBackend + Backend,
         B::InnerBackend: Backend,
     {
-        let Self { config, data, target, run, log, initial, checkpoint, stop } = self;
+        let Self { config, data, target, run, log, beginning, checkpoint, stop } = self;
         let classes = data.classes.len();
         let sizes = data.sizes(&config);
         let loss = config.loss(&data)?;
         let mut network = config.model.seeded::<B>(&sizes, config.seed, device);
-        let mut left_out = Vec::new();
-        if let Some(initial) = initial {
-            left_out = initial.left_out;
-            network = initialise(network, initial.tensors, &left_out)
-                .unwrap_or_else(|error| unreachable!("that they fit was seen before: {error}"));
+        let left_out = beginning.as_ref().map(|beginning| beginning.left_out().join(", ")).unwrap_or_default();
+        if let Some(beginning) = beginning {
+            network = beginning.apply(network);
         }
         if let Some(which) = config.freeze {
             network = freeze(network, config.model, which);
@@ -203,7 +198,7 @@ impl Run {
         let mut records = Records::open(run.clone(), console, &config, &data, &progress)?;
         run.set_latest()?;
         if !left_out.is_empty() {
-            records.console.line(&format!("these begin at random: {}", left_out.join(", ")))?;
+            records.console.line(&format!("these begin at random: {left_out}"))?;
         }
         records.console.line(&headline(&config, &data, &target, &run, task.network.parameter_count()))?;
 

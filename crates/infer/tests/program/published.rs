@@ -148,6 +148,10 @@ fn weights_are_exported_for_kiln_and_for_pytorch() {
     export(&["own.safetensors", "-m", "built-in"]).assert_fails(2, &["own.safetensors: is there already"]);
     assert!(fs::read(folder.path().join("own.safetensors")).unwrap() == before);
     export(&["weights.pth", "-m", "built-in"]).assert_fails(2, &["ends in .safetensors"]);
+    export(&["resnet8.safetensors", "-m", theirs, "--arch", "resnet8"]).assert_fails(3, &["from-torch.pth: tensor `"]);
+    assert!(!folder.path().join("resnet8.safetensors").exists(), "weights of another network");
+    classify(folder.path(), &["7.png", "-m", theirs])
+        .assert_fails(3, &["from-torch.pth: not written by Kiln", "--arch"]);
     export(&["no/folder.safetensors", "-m", "built-in"]).assert_fails(6, &["no/folder.safetensors: cannot be written"]);
 }
 

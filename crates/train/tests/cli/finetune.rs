@@ -48,5 +48,8 @@ fn weights_to_begin_with_that_do_not_fit_are_refused() {
     assert_fails(&bench.train(&flags), 3, &["from-torch.pth: no tensor `fc1.weight`"]);
     // Nothing of it leaves a run behind.
     assert!(["a", "b", "c"].iter().all(|run| !bench.run(run).exists()));
+    // Before anything is looked for elsewhere.
+    let nowhere = "--name d --pretrained --dataset nowhere --offline";
+    assert_fails(&bench.train(nowhere), 2, &["torchvision publishes no weights of lecture-cnn"]);
     assert_eq!(bench.train("--name d --freeze head").status.code(), Some(2));
 }
