@@ -1,9 +1,9 @@
 //! Kiln's own [`Backend`] trait, and the choice of backend and device at run time.
 //!
 //! A network's `forward` asks for [`Backend`]: Burn's backend plus the operations that Kiln wants to be fast
-//! (convolution, normalisation, pooling, their fused forms and a few more). Each has a default body made of Burn's own operations, so every Burn
-//! backend has them; a backend with better kernels overrides them. [`Training`] adds the gradients: its backward steps
-//! call the inner backend's operations, so an override serves training as well.
+//! (convolution, normalisation, pooling, their fused forms and a few more). Each has a default body made of Burn's own
+//! operations, so every Burn backend has them; a backend with better kernels overrides them. [`Training`] adds the
+//! gradients: its backward steps call the inner backend's operations, so an override serves training as well.
 //!
 //! This is the only crate that names a concrete backend. Everything else is generic and reaches one through
 //! [`Target::run`].

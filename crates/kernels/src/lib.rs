@@ -1,4 +1,5 @@
-//! Convolution, normalisation, pooling, concatenation and cross-entropy on the CPU: plain functions over dense `f32` slices `[N, C, H, W]`.
+//! Convolution, normalisation, pooling, concatenation and cross-entropy on the CPU: plain functions over dense `f32` slices
+//! `[N, C, H, W]`.
 //!
 //! [`ConvBlock`] is the heart: convolution, bias, max-pooling and ReLU in one operation, forward and backward. What runs
 //! inside is chosen by shape; the crate's README tells how each way works.

@@ -60,7 +60,9 @@ impl Beginning {
     /// If it is not of the architecture and sizes for which they were found to fit.
     pub fn apply<B: BurnBackend>(self, network: Network<B>) -> Network<B> {
         let Self { mut tensors, left_out } = self;
-        tensors.extend(parameters(&network).into_iter().filter(|own| left_out.contains(&own.name)));
+        if !left_out.is_empty() {
+            tensors.extend(parameters(&network).into_iter().filter(|own| left_out.contains(&own.name)));
+        }
         with_parameters(network, tensors).unwrap_or_else(|error| panic!("another network: {error}"))
     }
 }

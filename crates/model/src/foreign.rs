@@ -19,7 +19,9 @@ pub(crate) fn usual_classes(count: usize) -> Option<Vec<String>> {
 
 /// Whether a file is one of PyTorch's own: a zip archive, or a pickle of protocol 2 or later.
 pub(crate) fn is_pth(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"PK") || bytes.starts_with(&[0x80])
+    // The length of a safetensors file's header, with which it begins, may look like either.
+    let is_safetensors = bytes.get(4..9) == Some(b"\0\0\0\0{");
+    !is_safetensors && (bytes.starts_with(b"PK") || bytes.starts_with(&[0x80]))
 }
 
 /// The tensors of a file, whichever of the two kinds it is.

@@ -119,11 +119,11 @@ pub fn shapes<B: Backend, M: Module<B>>(module: &M) -> Vec<(String, Vec<usize>)>
 }
 
 /// Whether `tensors` are those that a network needs, `own`, each of its shape, and no others.
-pub(crate) fn check_fit(
+pub(crate) fn check_fit<'a>(
     own: impl IntoIterator<Item = (String, Vec<usize>)>,
-    tensors: &[NamedTensor],
+    tensors: impl IntoIterator<Item = &'a NamedTensor>,
 ) -> Result<(), ParameterError> {
-    let mut given: BTreeMap<_, _> = tensors.iter().map(|tensor| (tensor.name.as_str(), &tensor.shape)).collect();
+    let mut given: BTreeMap<_, _> = tensors.into_iter().map(|tensor| (tensor.name.as_str(), &tensor.shape)).collect();
     for (name, expected) in own {
         match given.remove(name.as_str()) {
             Some(found) if *found == expected => {}

@@ -292,7 +292,7 @@ impl Weights {
     pub fn to_bytes(&self, plain: bool) -> Result<Vec<u8>, WeightsError> {
         let description = (!plain).then_some(&self.description);
         let own = shapes(&self.architecture.init::<Reference>(&self.sizes(), &Default::default()));
-        let bytes = check_fit(own, &self.without_auxiliary())
+        let bytes = check_fit(own, self.without_auxiliary())
             .map_err(Fault::Parameters)
             .and_then(|()| encode(&self.tensors, description));
         bytes.map_err(|fault| WeightsError { path: self.path.clone(), fault })
@@ -327,12 +327,12 @@ impl Weights {
     pub fn network<B: Backend>(&self, device: &B::Device) -> Result<Network<B>, WeightsError> {
         let network = self.architecture.init(&self.sizes(), device);
         let failed = |error| WeightsError { path: self.path.clone(), fault: Fault::Parameters(error) };
-        with_parameters(network, self.without_auxiliary()).map_err(failed)
+        with_parameters(network, self.without_auxiliary().cloned().collect()).map_err(failed)
     }
 
     /// The tensors without those of heads for training alone.
-    fn without_auxiliary(&self) -> Vec<NamedTensor> {
-        self.tensors.iter().filter(|tensor| !foreign::is_auxiliary(&tensor.name)).cloned().collect()
+    fn without_auxiliary(&self) -> impl Iterator<Item = &NamedTensor> {
+        self.tensors.iter().filter(|tensor| !foreign::is_auxiliary(&tensor.name))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Weights files: what is written comes back, the same weights give the same bytes, and every fault is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use kiln_backend::Reference;
@@ -61,6 +61,24 @@ fn what_is_written_comes_back() {
         let read = weights.network::<Reference>(&Default::default()).unwrap();
         assert_eq!(parameters(&read), parameters(&network(architecture)));
     }
+}
+
+/// Every length that a header may have, to the last byte: some begin like a file of PyTorch's.
+#[test]
+fn headers_of_all_lengths_are_read() {
+    let network = network(Architecture::LectureCnn);
+    let mut first_bytes = BTreeSet::new();
+    for len in 0..256 {
+        let mut description = description(Architecture::LectureCnn);
+        description.training.dataset = "m".repeat(len);
+        let bytes = to_bytes(&network, &description).unwrap();
+        first_bytes.insert(bytes[0]);
+        assert_eq!(Weights::from_bytes(&bytes, Path::new("w.safetensors")).unwrap().description(), &description);
+    }
+    assert!(first_bytes.contains(&0x80));
+    // As a zip archive begins.
+    let padded = with_header(&bytes(Architecture::LectureCnn), |header| format!("{header:0$}", 0x4b50));
+    assert!(padded.starts_with(b"PK") && Weights::from_bytes(&padded, Path::new("w.safetensors")).is_ok());
 }
 
 #[test]
