@@ -104,6 +104,8 @@ fn pooling_and_its_gradient_are_those_of_burns_operations() {
     on_every_backend(Pooling);
 }
 
+type Image<B> = Tensor<Training<B>, 4>;
+
 #[derive(Clone)]
 struct Concat;
 
@@ -117,7 +119,7 @@ impl Program for Concat {
         for count in 1..=5 {
             let parts: Vec<_> = (1..=count).map(random).collect();
             let coefficients = random((1..=count).sum());
-            let run = |concat: fn(Vec<Tensor<Training<B>, 4>>) -> Tensor<Training<B>, 4>| {
+            let run = |concat: fn(Vec<Image<B>>) -> Image<B>| {
                 // The second of them is a constant.
                 let leaf = |(index, part): (usize, &Tensor<_, 4>)| part.clone().detach().set_require_grad(index != 1);
                 let leaves: Vec<_> = parts.iter().enumerate().map(leaf).collect();
