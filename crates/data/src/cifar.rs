@@ -151,7 +151,7 @@ mod tests {
     /// Entries in the order and under the folder of the published archive, and one that does not belong to it. The last leads
     /// out of the folder.
     fn archive() -> Vec<u8> {
-        let batch = |class: u8| [vec![class], (0..PIXELS).map(|at| (at * 31 >> 3) as u8).collect()].concat();
+        let batch = |class: u8| [vec![class], (0..PIXELS).map(|at| ((at * 31) >> 3) as u8).collect()].concat();
         let mut entries = vec![("batches.meta.txt", NAMES.to_vec())];
         entries.extend(["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin"].map(|file| (file, batch(1))));
         entries.extend(["data_batch_4.bin", "data_batch_5.bin"].map(|file| (file, batch(9))));
