@@ -7,10 +7,7 @@ use crate::operations::Backend;
 pub type Training<B> = burn_autodiff::Autodiff<B>;
 
 /// The backend that others are compared with, and on which random weights are made: the CPU, always compiled in.
-pub type Reference = NdArray;
-
-pub(crate) type NdArray = burn_ndarray::NdArray<f32, i64, i8>;
-pub(crate) type Flex = burn_flex::Flex;
+pub type Reference = crate::NdArray;
 
 #[cfg(all(feature = "vulkan", feature = "metal"))]
 compile_error!("the features `vulkan` and `metal` exclude each other: their shader compilers do");

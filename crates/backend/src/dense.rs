@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use burn::tensor::{Shape, TensorData, TensorMetadata};
+#[cfg(feature = "flex")]
 use burn_flex::FlexTensor;
 use burn_ndarray::NdArrayTensor;
 
@@ -44,6 +45,7 @@ impl Dense for NdArrayTensor {
     }
 }
 
+#[cfg(feature = "flex")]
 impl Dense for FlexTensor {
     fn f32s(&self) -> Option<Cow<'_, [f32]>> {
         read(self)
@@ -65,6 +67,7 @@ impl Dense for FlexTensor {
     }
 }
 
+#[cfg(feature = "flex")]
 fn read<E: burn::tensor::Element + bytemuck::Pod>(tensor: &FlexTensor) -> Option<Cow<'_, [E]>> {
     if tensor.dtype() != E::dtype() {
         return None;

@@ -7,7 +7,6 @@ use std::borrow::Cow;
 
 use burn::tensor::Shape;
 use burn::tensor::ops::ConvOptions;
-use burn_flex::FlexTensor;
 use burn_ndarray::NdArrayTensor;
 use kiln_kernels as kernels;
 
@@ -355,5 +354,6 @@ macro_rules! with_kernels {
     };
 }
 
-with_kernels!(burn_ndarray::NdArray<f32, i64, i8>, NdArrayTensor);
-with_kernels!(burn_flex::Flex, FlexTensor);
+with_kernels!(crate::NdArray, NdArrayTensor);
+#[cfg(feature = "flex")]
+with_kernels!(burn_flex::Flex, burn_flex::FlexTensor);

@@ -15,6 +15,7 @@ mod dense;
 mod gpu;
 mod kernels;
 mod memory;
+mod ndarray;
 mod operations;
 mod shapes;
 mod target;
@@ -23,6 +24,7 @@ mod threads;
 
 pub use compiled::{Reference, Training};
 pub use memory::keep_memory;
+pub use ndarray::NdArray;
 pub use operations::{
     Backend, ConvBlock, ConvBlockGradients, CrossEntropy, Needs, NormGradients, NormOptions, Pool, SavedConvBlock,
     SavedNorm, TrainedConvBlock, TrainedNorm,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::compiled::{Flex, NdArray};
+use crate::NdArray;
 use crate::operations::Backend;
 
 /// A backend's name, compiled in or not.
@@ -39,7 +39,8 @@ impl BackendName {
     /// Whether this build has it.
     pub fn is_compiled(self) -> bool {
         match self {
-            Self::NdArray | Self::Flex => true,
+            Self::NdArray => true,
+            Self::Flex => cfg!(feature = "flex"),
             Self::Wgpu => cfg!(feature = "wgpu"),
             Self::Vulkan => cfg!(feature = "vulkan"),
             Self::Metal => cfg!(feature = "metal"),
@@ -234,7 +235,8 @@ impl Target {
             return program.run::<crate::compiled::Gpu>(device.clone());
         }
         match self.backend {
-            BackendName::Flex => program.run::<Flex>(Default::default()),
+            #[cfg(feature = "flex")]
+            BackendName::Flex => program.run::<burn_flex::Flex>(Default::default()),
             _ => program.run::<NdArray>(Default::default()),
         }
     }

@@ -1,4 +1,4 @@
-//! Times convolutions: `cargo bench -p kernels --bench convolutions -- SHAPES.csv THREADS [SECONDS]`.
+//! Times convolutions: `cargo bench -p kiln-kernels --bench convolutions -- SHAPES.csv THREADS [SECONDS]`.
 //!
 //! The shapes are rows of batch,channels,side,outputs,kernel,stride,padding. Prints `row,pass,milliseconds`, the median
 //! of the calls of SECONDS (0.3) for each pass: forward, input (its gradient) and weight (its gradient).

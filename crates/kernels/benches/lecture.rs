@@ -1,4 +1,4 @@
-//! Times the operations of the lecture's network: `cargo bench -p kernels --bench lecture -- THREADS [SECONDS]`.
+//! Times the operations of the lecture's network: `cargo bench -p kiln-kernels --bench lecture -- THREADS [SECONDS]`.
 //!
 //! Prints `level,operation,milliseconds,GFLOP/s` for each level of vector instructions: the median of the calls of SECONDS
 //! (0.2) on a batch of 64, and the work that the operation's definition asks for in that time. The gradients from the

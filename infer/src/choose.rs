@@ -1,0 +1,120 @@
+//! Which weights are used.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kiln_cli::{Exit, Failure, Runs, pretrained};
+use kiln_model::Architecture;
+use kiln_model::weights::{Fault, Weights, WeightsError};
+
+/// The name of the weights that are compiled in.
+pub const BUILT_IN: &str = "built-in";
+
+/// The network that reads digits best of those that are small.
+static BUILT_IN_BYTES: &[u8] = include_bytes!("../../assets/models/resnet8-mnist.safetensors");
+
+/// The weights that are compiled in.
+///
+/// # Errors
+/// If this build was made with a damaged file.
+pub fn built_in() -> Result<Weights, WeightsError> {
+    Weights::from_bytes(BUILT_IN_BYTES, Path::new(BUILT_IN))
+}
+
+/// What the user says about the weights.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// A weights file, a run's folder, a run's name under `output`, or `built-in`; `None` is the newest run's weights,
+    /// else the built-in ones.
+    pub model: Option<PathBuf>,
+    /// Whether to take the weights that torchvision publishes for `arch`.
+    pub pretrained: bool,
+    /// Whether no socket may be opened to download them.
+    pub offline: bool,
+    /// The folder of the runs.
+    pub output: PathBuf,
+    /// The network of a file that does not name it itself.
+    pub arch: Option<Architecture>,
+    /// A file with that network's class names, one a line; `None` are the ten digits or ImageNet's classes.
+    pub classes: Option<PathBuf>,
+    /// Whether GoogLeNet and Inception get images within ±1, as torchvision's weights want them.
+    pub transform_input: bool,
+}
+
+/// Reads the chosen weights; where it was not the user who named them, with a line that does.
+///
+/// # Errors
+/// If they are missing or damaged, or `arch` is not needed or does not fit.
+pub fn choose(choice: &Choice) -> Result<(Weights, Option<String>), Failure> {
+    let runs = Runs::new(&choice.output);
+    if let (true, Some(arch)) = (choice.pretrained, choice.arch) {
+        return Ok((foreign(&pretrained(arch, choice.offline)?, arch, choice)?, None));
+    }
+    if let Some(model) = &choice.model {
+        let path = find(model, &runs, &choice.output)?;
+        return match (choice.arch, path) {
+            (None, Some(path)) => Ok((Weights::read(&path)?, None)),
+            (None, None) => Ok((built_in()?, None)),
+            (Some(arch), Some(path)) => Ok((foreign(&path, arch, choice)?, None)),
+            (Some(_), None) => Err(needless(WeightsError { path: BUILT_IN.into(), fault: Fault::Kiln })),
+        };
+    }
+    let latest = runs.latest();
+    if let Some(run) = latest.as_ref().filter(|run| run.best().exists()) {
+        let weights = Weights::read(&run.best())?;
+        let line = format!("weights: {}, the newest run's ({})", weights.path().display(), origin(&weights));
+        return Ok((weights, Some(line)));
+    }
+    let weights = built_in()?;
+    let without = latest.map(|run| format!("; {} has none yet", run.path().display())).unwrap_or_default();
+    let line = format!("weights: {BUILT_IN} ({}){without}", origin(&weights));
+    Ok((weights, Some(line)))
+}
+
+/// The file that `--model` means; `None` for the built-in weights.
+fn find(model: &Path, runs: &Runs, output: &Path) -> Result<Option<PathBuf>, Failure> {
+    if model.exists() && !model.is_dir() {
+        return Ok(Some(model.to_owned()));
+    }
+    match runs.find(&model.to_string_lossy()) {
+        Some(run) if run.best().exists() => Ok(Some(run.best())),
+        Some(run) => {
+            let what = format!("{}: no best.safetensors in this folder", run.path().display());
+            Err(Failure::new(Exit::Weights, what))
+        }
+        None if model == Path::new(BUILT_IN) => Ok(None),
+        None => {
+            let (model, output) = (model.display(), output.display());
+            let what = format!("{model}: no such weights file or run's folder, and no run of this name in {output}");
+            Err(Failure::new(Exit::Weights, what))
+        }
+    }
+}
+
+/// A file that was not written by Kiln.
+fn foreign(path: &Path, arch: Architecture, choice: &Choice) -> Result<Weights, Failure> {
+    let names = choice.classes.as_deref().map(class_names).transpose()?;
+    Weights::read_foreign(path, arch, names, choice.transform_input).map_err(needless)
+}
+
+/// `--arch` for a file that names its network is a mistake in the command, not in the file.
+fn needless(error: WeightsError) -> Failure {
+    match error.fault {
+        Fault::Kiln => Failure::new(Exit::Usage, error.to_string()),
+        _ => error.into(),
+    }
+}
+
+fn class_names(file: &Path) -> Result<Vec<String>, Failure> {
+    let failed = |what: String| Failure::new(Exit::Weights, format!("{}: {what}", file.display()));
+    let text = fs::read_to_string(file).map_err(|error| failed(format!("class names cannot be read: {error}")))?;
+    let names: Vec<_> = text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    if names.is_empty() { Err(failed("no class names, expected one a line".to_owned())) } else { Ok(names) }
+}
+
+/// What weights are and where they come from, in a few words.
+fn origin(weights: &Weights) -> String {
+    let training = &weights.description().training;
+    let accuracy = training.test_accuracy.map(|accuracy| format!(", {:.2} % on its test set", 100. * accuracy));
+    format!("{} trained on {}{}", weights.architecture(), training.dataset, accuracy.unwrap_or_default())
+}
