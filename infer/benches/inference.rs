@@ -40,8 +40,9 @@ impl Program for Inference {
     type Output = ();
 
     fn run<B: Backend>(self, device: B::Device) {
-        let network = self.weights.network::<B>(&device).expect("the weights fit");
-        let normaliser = Normaliser::new(&self.weights.description().preprocess);
+        let description = self.weights.description().clone();
+        let normaliser = Normaliser::new(&description.preprocess);
+        let network = self.weights.into_network::<B>(&device).expect("the weights fit");
         let [channels, height, width] = self.images.shape().expect("in memory");
         let indices: Vec<usize> = (0..self.images.labels().count()).collect();
         for batch in self.batches {
@@ -68,7 +69,7 @@ impl Program for Inference {
             }
             seconds.sort_by(f64::total_cmp);
             let labels: Vec<usize> = self.images.labels().collect();
-            let classes = self.weights.description().classes.len();
+            let classes = description.classes.len();
             let predicted = Confusion::new(classes).add(&logits, &labels);
             let correct = predicted.iter().zip(&labels).filter(|(predicted, label)| predicted == label).count();
             println!("{batch},{:.5},{correct}", seconds[PASSES / 2]);

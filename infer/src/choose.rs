@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kiln_cli::{Exit, Failure, Runs, pretrained};
+use kiln_cli::{Exit, Failure, Runs, fetch_pretrained};
+use kiln_data::Preprocess;
 use kiln_model::Architecture;
-use kiln_model::weights::{Fault, Weights, WeightsError};
+use kiln_model::weights::{Fault, Foreign, Weights, WeightsError};
 
 /// The name of the weights that are compiled in.
 pub const BUILT_IN: &str = "built-in";
@@ -37,8 +38,10 @@ pub struct Choice {
     pub arch: Option<Architecture>,
     /// A file with that network's class names, one a line; `None` are the ten digits or ImageNet's classes.
     pub classes: Option<PathBuf>,
-    /// Whether GoogLeNet and Inception get images within ±1, as torchvision's weights want them.
-    pub transform_input: bool,
+    /// How that network wants pictures; `None` for the architecture's usual way.
+    pub preprocess: Option<Preprocess>,
+    /// Whether to take that file's last weights where it has averaged ones too.
+    pub no_ema: bool,
 }
 
 /// Reads the chosen weights; where it was not the user who named them, with a line that does.
@@ -48,15 +51,20 @@ pub struct Choice {
 pub fn choose(choice: &Choice) -> Result<(Weights, Option<String>), Failure> {
     let runs = Runs::new(&choice.output);
     if let (true, Some(arch)) = (choice.pretrained, choice.arch) {
-        return Ok((foreign(&pretrained(arch, choice.offline)?, arch, choice)?, None));
+        return Ok((foreign(&fetch_pretrained(arch, choice.offline)?, arch, choice)?, None));
     }
     if let Some(model) = &choice.model {
         let path = find(model, &runs, &choice.output)?;
         return match (choice.arch, path) {
             (None, Some(path)) => Ok((Weights::read(&path)?, None)),
             (None, None) => Ok((built_in()?, None)),
-            (Some(arch), Some(path)) => Ok((foreign(&path, arch, choice)?, None)),
-            (Some(_), None) => Err(needless(WeightsError { path: BUILT_IN.into(), fault: Fault::Kiln })),
+            (Some(arch), Some(path)) => {
+                let weights = foreign(&path, arch, choice)?;
+                let line = format!("weights: {}, its averaged ones; --no-ema takes the last ones", path.display());
+                let line = weights.is_averaged().then_some(line);
+                Ok((weights, line))
+            }
+            (Some(_), None) => Err(WeightsError { path: BUILT_IN.into(), fault: Fault::Kiln }.into()),
         };
     }
     let latest = runs.latest();
@@ -92,17 +100,11 @@ fn find(model: &Path, runs: &Runs, output: &Path) -> Result<Option<PathBuf>, Fai
 }
 
 /// A file that was not written by Kiln.
-fn foreign(path: &Path, arch: Architecture, choice: &Choice) -> Result<Weights, Failure> {
-    let names = choice.classes.as_deref().map(class_names).transpose()?;
-    Weights::read_foreign(path, arch, names, choice.transform_input).map_err(needless)
-}
-
-/// `--arch` for a file that names its network is a mistake in the command, not in the file.
-fn needless(error: WeightsError) -> Failure {
-    match error.fault {
-        Fault::Kiln => Failure::new(Exit::Usage, error.to_string()),
-        _ => error.into(),
-    }
+fn foreign(path: &Path, architecture: Architecture, choice: &Choice) -> Result<Weights, Failure> {
+    let classes = choice.classes.as_deref().map(class_names).transpose()?;
+    let preprocess = choice.preprocess.clone().unwrap_or_else(|| architecture.preprocess());
+    let foreign = Foreign { architecture, classes, preprocess, averages: !choice.no_ema };
+    Ok(Weights::read_foreign(path, foreign)?)
 }
 
 fn class_names(file: &Path) -> Result<Vec<String>, Failure> {

@@ -25,7 +25,7 @@ impl<B: Backend> Classifier<B> {
         let preprocess = &weights.description().preprocess;
         let &Preprocess { channels, height, width, .. } = preprocess;
         Ok(Self {
-            network: weights.network(&device)?,
+            network: weights.clone().into_network(&device)?,
             normaliser: Normaliser::new(preprocess),
             shape: [channels, height, width],
             classes: weights.description().classes.len(),

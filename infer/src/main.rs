@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use infer::report::{Format, report};
 use infer::{Choice, Options, PredictError, choose, doctor, models, predict};
-use kiln_cli::{BackendArgs, Exit, Failure, FitName, finish, note, write_new_file};
+use kiln_cli::{BackendArgs, Exit, Failure, FitName, Interpolation, finish, note, write_new_file};
+use kiln_data::Preprocess;
+use kiln_data::preprocess::MAX_SIDE;
 use kiln_model::Architecture;
 use kiln_model::weights::Weights;
 
@@ -67,25 +69,88 @@ struct WeightsFlags {
     /// A file with that network's class names, one a line [default: the ten digits, or ImageNet's 1,000 classes]
     #[arg(long, requires = "arch", value_name = "FILE")]
     classes: Option<PathBuf>,
-    /// Give GoogLeNet and Inception images as they are normalised, not brought within ±1 as torchvision's weights want it
+    /// Its last weights, where it has averaged ones (EMA) too
     #[arg(long, requires = "arch")]
-    no_transform_input: bool,
-    /// How pictures are fitted for them: crop (the centre, after the shorter side was fitted; torchvision's way), pad (bars
-    /// beside), squash
-    #[arg(long, requires = "arch", value_name = "NAME", hide_possible_values = true)]
-    resize_mode: Option<FitName>,
+    no_ema: bool,
+    #[command(flatten)]
+    pictures: PictureFlags,
     /// Folder of the runs
     #[arg(long, default_value = "runs", value_name = "DIR")]
     output: PathBuf,
 }
 
+/// How weights that were not written by Kiln want pictures, by timm's names.
+#[derive(Args)]
+#[group(skip)]
+struct PictureFlags {
+    /// What is subtracted from its pixels of 0 to 1: one number, or one a channel [default: the network's usual ones]
+    #[arg(long, requires = "arch", num_args = 1..=3, value_parser = share, value_name = "F")]
+    mean: Vec<f32>,
+    /// What the difference is divided by: one number, or one a channel [default: the network's usual ones]
+    #[arg(long, requires = "arch", num_args = 1..=3, value_parser = above_zero, value_name = "F")]
+    std: Vec<f32>,
+    /// Side of its input, in pixels [default: the network's usual one]
+    #[arg(long, requires = "arch", value_parser = side, value_name = "N")]
+    img_size: Option<usize>,
+    /// Share of the shorter side that the centre crop keeps [default: the network's usual one]
+    #[arg(long, requires = "arch", value_parser = crop_share, value_name = "F")]
+    crop_pct: Option<f32>,
+    /// How pixels are weighed when a picture is resized: bilinear, bicubic (timm's usual one), nearest [default: bilinear]
+    #[arg(long, requires = "arch", value_name = "NAME", hide_possible_values = true)]
+    interpolation: Option<Interpolation>,
+    /// How pictures are fitted: crop (the centre, after the shorter side was fitted; torchvision's way), pad (bars beside),
+    /// squash
+    #[arg(long, requires = "arch", value_name = "NAME", hide_possible_values = true)]
+    resize_mode: Option<FitName>,
+}
+
+impl PictureFlags {
+    /// The architecture's usual way, with what was asked for.
+    fn preprocess(self, architecture: Architecture) -> Result<Preprocess, Failure> {
+        let Self { mean, std, img_size, crop_pct, interpolation, resize_mode } = self;
+        let mut preprocess = architecture.preprocess();
+        let channels = preprocess.channels;
+        for (flag, given, own) in [("--mean", mean, &mut preprocess.mean), ("--std", std, &mut preprocess.std)] {
+            match given.len() {
+                0 => {}
+                1 => *own = given.repeat(channels),
+                count if count == channels => *own = given,
+                count => {
+                    let what = format!("{flag}: {count} numbers, but {architecture} takes {channels} channels");
+                    return Err(Failure::new(Exit::Usage, what));
+                }
+            }
+        }
+        let usual_share = preprocess.resize.resize_to.map_or(1., |shorter| preprocess.height as f32 / shorter as f32);
+        if let Some(side) = img_size {
+            (preprocess.height, preprocess.width) = (side, side);
+            if !architecture.takes([channels, side, side]) {
+                return Err(Failure::new(
+                    Exit::Usage,
+                    format!("--img-size {side}: not a size that {architecture} takes"),
+                ));
+            }
+        }
+        if img_size.is_some() || crop_pct.is_some() {
+            let shorter = (preprocess.height as f32 / crop_pct.unwrap_or(usual_share)).floor() as usize;
+            preprocess.resize.resize_to = Some(shorter.min(MAX_SIDE));
+        }
+        if let Some(interpolation) = interpolation {
+            preprocess.resize.filter = interpolation.into();
+        }
+        if let Some(mode) = resize_mode {
+            preprocess.set_resize_mode(mode.into());
+        }
+        Ok(preprocess)
+    }
+}
+
 impl WeightsFlags {
     /// Reads them; where it was not the user who named them, with a line that does.
     fn read(self) -> Result<(Weights, Option<String>), Failure> {
-        let Self { model, arch, pretrained, offline, classes, no_transform_input, resize_mode, output } = self;
-        let choice = Choice { model, pretrained, offline, output, arch, classes, transform_input: !no_transform_input };
-        let (weights, line) = choose(&choice)?;
-        Ok((if let Some(mode) = resize_mode { weights.fitting(mode.into()) } else { weights }, line))
+        let Self { model, arch, pretrained, offline, classes, no_ema, pictures, output } = self;
+        let preprocess = arch.map(|arch| pictures.preprocess(arch)).transpose()?;
+        choose(&Choice { model, pretrained, offline, output, arch, classes, preprocess, no_ema })
     }
 }
 
@@ -128,6 +193,28 @@ Exit codes: 0 good, 1 an input could not be classified, 2 usage, 3 weights, 5 ba
 
 /// More than this needs gigabytes between the layers and is no faster.
 const LARGEST_BATCH: usize = 4096;
+
+/// A number within bounds, or what was expected.
+fn number(text: &str, expected: &str, good: impl Fn(f32) -> bool) -> Result<f32, String> {
+    text.parse().ok().filter(|&value| good(value)).ok_or_else(|| format!("expected {expected}"))
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    number(text, "a number of 0 to 1", |value| (0. ..=1.).contains(&value))
+}
+
+fn crop_share(text: &str) -> Result<f32, String> {
+    number(text, "a number of 0.1 to 1", |value| (0.1..=1.).contains(&value))
+}
+
+fn above_zero(text: &str) -> Result<f32, String> {
+    number(text, "a number above 0", |value| value > 0. && value.is_finite())
+}
+
+fn side(text: &str) -> Result<usize, String> {
+    let side = at_least_one(text).ok().filter(|&side| side <= MAX_SIDE);
+    side.ok_or_else(|| format!("expected a whole number from 1 to {MAX_SIDE}"))
+}
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a whole number from 1 up".to_owned())

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// The classes that are assumed: ImageNet's where torchvision publishes weights, else as many as MNIST has.
 fn classes(architecture: Architecture) -> usize {
-    if architecture.published().is_some() { 1000 } else { 10 }
+    if architecture.pretrained().is_some() { 1000 } else { 10 }
 }
 
 /// Every architecture, one a row.
@@ -19,7 +19,7 @@ pub fn table() -> String {
             summary.parameters().to_string(),
             summary.multiply_adds().to_string(),
             summary.input.map(|side| side.to_string()).join("x"),
-            architecture.published().map_or_else(String::new, |weights| format!("{:.3}", weights.top1)),
+            architecture.pretrained().map_or_else(String::new, |weights| format!("{:.3}", weights.top1)),
         ]);
     }
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -55,7 +55,7 @@ fn model(architecture: Architecture, with_layers: bool) -> Value {
         "parameters": summary.parameters(),
         "multiply_adds": summary.multiply_adds(),
     });
-    if let Some(weights) = architecture.published() {
+    if let Some(weights) = architecture.pretrained() {
         model["published"] = json!({ "file": weights.file, "top1": weights.top1, "top5": weights.top5 });
     }
     if with_layers {

@@ -1,13 +1,18 @@
 //! Layers as torchvision's networks have them, and how their weights begin.
 
-use burn::module::{Initializer, Module};
+use burn::module::{self, Module};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Tensor, backend::Backend as BurnBackend};
 use kiln_backend::{Backend, Pool};
 
-use crate::BatchNorm;
+pub(crate) mod batch_norm;
+pub(crate) mod sequence;
+
 use crate::pass::{Compute, Pass};
+
+pub use batch_norm::BatchNorm;
+pub use sequence::{Layer, MaxPool, run_images, run_rows};
 
 /// Runs `conv` on `x` `[N, in, H, W]`, then max-pooling and ReLU if asked for, as one operation: `[N, out, H', W']`.
 ///
@@ -17,9 +22,9 @@ pub fn conv_block<B: Backend>(conv: &Conv2d<B>, x: Tensor<B, 4>, max_pool: Optio
     Compute::new(x.device()).conv(x, conv, max_pool, relu)
 }
 
-/// How the weights of a convolution begin.
+/// What the weights of a convolution are drawn from.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Start {
+pub(crate) enum Initializer {
     /// Normal with variance `2 / (out * kh * kw)`: He et al., by the number of outputs that a weight touches.
     FanOut,
     /// Normal with variance `2 / (in * kh * kw)`: by the number of inputs of an output.
@@ -62,44 +67,44 @@ impl ConvShape {
         Self { padding: self.kernel.map(|side| side / 2), ..self }
     }
 
-    fn config(&self, start: Start) -> Conv2dConfig {
+    fn config(&self, initializer: Initializer) -> Conv2dConfig {
         let [inputs, outputs] = self.channels;
         let taps = (self.kernel[0] * self.kernel[1]) as f64;
-        let std = match start {
-            Start::FanOut => (2. / (outputs as f64 * taps)).sqrt(),
-            Start::FanIn => (2. / (inputs as f64 * taps)).sqrt(),
-            Start::Normal(std) => std,
+        let std = match initializer {
+            Initializer::FanOut => (2. / (outputs as f64 * taps)).sqrt(),
+            Initializer::FanIn => (2. / (inputs as f64 * taps)).sqrt(),
+            Initializer::Normal(std) => std,
         };
         let [vertical, horizontal] = self.padding;
         Conv2dConfig::new([inputs, outputs], self.kernel)
             .with_stride([self.stride; 2])
             .with_padding(PaddingConfig2d::Explicit(vertical, horizontal, vertical, horizontal))
-            .with_initializer(Initializer::Normal { mean: 0., std })
+            .with_initializer(module::Initializer::Normal { mean: 0., std })
     }
 
     /// The layer without bias.
-    pub(crate) fn init<B: BurnBackend>(&self, start: Start, device: &B::Device) -> Conv2d<B> {
-        self.config(start).with_bias(false).init(device)
+    pub(crate) fn init<B: BurnBackend>(&self, initializer: Initializer, device: &B::Device) -> Conv2d<B> {
+        self.config(initializer).with_bias(false).init(device)
     }
 
     /// The layer with a bias of zeros.
-    pub(crate) fn init_with_bias<B: BurnBackend>(&self, start: Start, device: &B::Device) -> Conv2d<B> {
-        let mut conv = self.config(start).init(device);
-        conv.bias = Some(Initializer::Zeros.init([self.channels[1]], device));
+    pub(crate) fn init_with_bias<B: BurnBackend>(&self, initializer: Initializer, device: &B::Device) -> Conv2d<B> {
+        let mut conv = self.config(initializer).init(device);
+        conv.bias = Some(module::Initializer::Zeros.init([self.channels[1]], device));
         conv
     }
 
     /// The layer with normalisation and ReLU.
-    pub(crate) fn basic<B: BurnBackend>(&self, start: Start, device: &B::Device) -> BasicConv<B> {
+    pub(crate) fn basic<B: BurnBackend>(&self, initializer: Initializer, device: &B::Device) -> BasicConv<B> {
         let norm = BatchNorm::new(self.channels[1], BasicConv::<B>::EPSILON, device);
-        BasicConv { conv: self.init(start, device), bn: norm }
+        BasicConv { conv: self.init(initializer, device), bn: norm }
     }
 }
 
 /// A linear layer whose weights begin normal with this standard deviation, and its bias as PyTorch's default.
 pub(crate) fn linear<B: BurnBackend>([from, to]: [usize; 2], std: f64, device: &B::Device) -> Linear<B> {
     let mut linear = LinearConfig::new(from, to).init(device);
-    linear.weight = Initializer::Normal { mean: 0., std }.init([from, to], device);
+    linear.weight = module::Initializer::Normal { mean: 0., std }.init([from, to], device);
     linear
 }
 
@@ -120,11 +125,4 @@ impl<B: BurnBackend> BasicConv<B> {
     pub fn run<P: Pass<B>>(&self, pass: &P, x: P::Image) -> P::Image {
         pass.conv_norm(x, &self.conv, &self.bn, None, true)
     }
-}
-
-/// ImageNet's mean and deviation, which are how images of torchvision's weights are normalised, undone and replaced by 0.5
-/// and 0.5, as the original weights of GoogLeNet and Inception want them.
-pub(crate) fn to_unit_range<B: BurnBackend, P: Pass<B>>(pass: &P, x: P::Image) -> P::Image {
-    let (mean, std) = ([0.485f32, 0.456, 0.406], [0.229f32, 0.224, 0.225]);
-    pass.affine(x, std.map(|std| std / 0.5), mean.map(|mean| (mean - 0.5) / 0.5))
 }

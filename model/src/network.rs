@@ -6,7 +6,7 @@ use kiln_backend::Backend;
 
 use crate::parameters::parameter_count;
 use crate::pass::{Compute, Logits, Pass};
-use crate::{DenseNet, GoogLeNet, InceptionV3, LectureCnn, Mlp, ResNet, ResNet8, Vgg};
+use crate::zoo::{DenseNet, GoogLeNet, InceptionV3, LectureCnn, Mlp, ResNet, ResNet8, Vgg};
 
 /// Any of the networks.
 #[expect(clippy::large_enum_variant, reason = "there is one network in a program, not thousands")]

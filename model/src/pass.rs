@@ -7,7 +7,7 @@ use burn::nn::{Dropout, DropoutConfig, Linear, PaddingConfig2d, conv::Conv2d};
 use burn::tensor::{Tensor, activation::relu, backend::Backend as BurnBackend, module};
 use kiln_backend::{Backend, ConvBlock, ConvOptions, Pool};
 
-use crate::BatchNorm;
+use crate::layers::BatchNorm;
 
 /// What networks are made of. Images are `[N, C, H, W]`, rows are `[N, features]`.
 pub trait Pass<B: BurnBackend> {
@@ -46,9 +46,6 @@ pub trait Pass<B: BurnBackend> {
 
     /// The channels of all images, one after the other.
     fn concat(&self, images: Vec<Self::Image>) -> Self::Image;
-
-    /// `x * scale + shift` with one scale and shift a channel.
-    fn affine(&self, x: Self::Image, scale: [f32; 3], shift: [f32; 3]) -> Self::Image;
 
     /// From images to rows: `[N, C * H * W]`.
     fn flatten(&self, x: Self::Image) -> Self::Row;
@@ -177,11 +174,6 @@ impl<B: Backend> Pass<B> for Compute<B> {
 
     fn concat(&self, images: Vec<Tensor<B, 4>>) -> Tensor<B, 4> {
         kiln_backend::concat(images)
-    }
-
-    fn affine(&self, x: Tensor<B, 4>, scale: [f32; 3], shift: [f32; 3]) -> Tensor<B, 4> {
-        let constants = [scale, shift].map(|values| Tensor::from_floats(values, &self.device));
-        kiln_backend::channel_affine(x, constants, None, false)
     }
 
     fn flatten(&self, x: Tensor<B, 4>) -> Tensor<B, 2> {

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ParamId};
 use burn::nn::{Linear, conv::Conv2d};
-use burn::tensor::{Tensor, backend::Backend as BurnBackend};
+use burn::tensor::backend::Backend as BurnBackend;
 use kiln_backend::{Pool, conv2d_output, pool2d_output};
 
-use crate::BatchNorm;
-use crate::parameters::Path;
+use crate::layers::BatchNorm;
+use crate::parameters::parameters;
 use crate::pass::{Pass, options};
 
 /// One step, for one image.
@@ -78,7 +78,8 @@ impl Outline {
         input: [usize; 3],
         run: impl FnOnce(&M, &Self, [usize; 3]),
     ) -> Summary {
-        let outline = Self { names: names(network), layers: RefCell::new(Vec::new()) };
+        let names = parameters(network).into_iter().map(|parameter| (parameter.id, parameter.name)).collect();
+        let outline = Self { names, layers: RefCell::new(Vec::new()) };
         run(network, &outline, input);
         Summary { input, layers: outline.layers.into_inner() }
     }
@@ -126,31 +127,6 @@ impl Outline {
     fn relu(&self, shape: &[usize]) {
         self.step(String::new(), "ReLU".to_owned(), shape, 0, 0);
     }
-}
-
-/// The parameters' names, without making the weights.
-fn names<B: BurnBackend, M: Module<B>>(network: &M) -> HashMap<ParamId, String> {
-    #[derive(Default)]
-    struct Names {
-        path: Path,
-        names: HashMap<ParamId, String>,
-    }
-    impl<B: BurnBackend> ModuleVisitor<B> for Names {
-        fn enter_module(&mut self, name: &str, container: &str) {
-            self.path.enter(name, container);
-        }
-
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.exit();
-        }
-
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-            self.names.insert(param.id, self.path.name());
-        }
-    }
-    let mut names = Names::default();
-    network.visit(&mut names);
-    names.names
 }
 
 impl<B: BurnBackend> Pass<B> for Outline {
@@ -216,10 +192,6 @@ impl<B: BurnBackend> Pass<B> for Outline {
         assert!(images.iter().all(|image| image[1..] == [h, w]), "images of one size: {images:?}");
         let x = [images.iter().map(|image| image[0]).sum(), h, w];
         self.step(String::new(), "concat".to_owned(), &x, 0, 0);
-        x
-    }
-
-    fn affine(&self, x: [usize; 3], _: [f32; 3], _: [f32; 3]) -> [usize; 3] {
         x
     }
 

@@ -6,15 +6,14 @@
 use std::time::Instant;
 
 use burn::module::AutodiffModule;
+use burn::optim::GradientsParams;
 use burn::tensor::{Distribution, Tensor};
-use burn_train::TrainStep;
 use kiln_backend::{Backend, BackendName, DeviceChoice, Program, Target, Training, keep_memory, use_threads};
-use kiln_data::{Batch, PlainBatch};
+use kiln_data::PlainBatch;
 use kiln_model::Architecture;
-use train::config::Config;
 use train::loss::Loss;
-use train::optimizer::{Rule, RunOptimizer};
-use train::task::Task;
+use train::optim::optimizer::{Hyperparameters, Optimizer, OptimizerName};
+use train::step;
 
 const PASSES: usize = 5;
 const FORWARD: [usize; 2] = [1, 8];
@@ -52,18 +51,18 @@ impl Program for Zoo {
             let seconds = median(|| drop(inference.forward(images.clone()).into_data()));
             println!("{architecture},forward,{batch},{seconds:.5}");
         }
-        let config = Config::from_toml("momentum = 0.9").expect("an option").resolved();
-        let mut task = Task { network, loss: Loss::default() };
-        let mut optimizer = RunOptimizer::new(Rule::new(&config));
+        let hyperparameters =
+            Hyperparameters { name: OptimizerName::Sgd, momentum: 0.9, weight_decay: 0., bias_weight_decay: 0. };
+        let (mut network, mut optimizer) = (network, Optimizer::new(hyperparameters));
         let pixels = Tensor::<B, 1>::random([TRAIN * 3 * 224 * 224], Distribution::Normal(0., 1.), &device);
         let pixels = pixels.into_data().into_vec::<f32>().expect("f32");
         let labels: Vec<usize> = (0..TRAIN).collect();
-        let plain =
+        let batch =
             PlainBatch { images: pixels, shape: [TRAIN, 3, 224, 224], indices: labels.clone(), labels, mix: None };
-        let batch = Batch::<Training<B>>::new(plain, &device);
         let seconds = median(|| {
-            let step = TrainStep::step(&task, batch.clone());
-            task = burn::optim::Optimizer::step(&mut optimizer, 0.001, task.clone(), step.grads);
+            let (_, grads) = step::train(&network, &Loss::default(), batch.clone(), &device);
+            let grads = GradientsParams::from_grads(grads, &network);
+            network = optimizer.step(0.001, network.clone(), grads);
         });
         println!("{architecture},train,{TRAIN},{seconds:.5}");
     }

@@ -1,27 +1,20 @@
-//! Training: burn-train's `Learner` under a strategy of our own, with exact metrics, resume and a live dashboard.
+//! Training: an engine that burn-train's `Learner` takes the steps for, with exact metrics, resume and a live dashboard.
 //!
 //! ```text
-//! Config ─► run::start / run::resume ─► Learner + Strategy ─► Records (files, lines), Checkpoints, Dashboard
+//! Options ─► run::start / run::resume ─► Engine ─► RunDir (weights, checkpoints)
+//!                                          └─────► Observers (lines, dashboard, metrics.csv, TensorBoard)
 //! ```
 
-pub mod average;
-pub mod checkpoint;
-pub mod config;
-pub mod console;
-pub mod dashboard;
-pub mod gradients;
+pub mod data;
+pub mod engine;
+pub mod event;
+pub mod learner;
 pub mod loss;
-pub mod metrics;
-pub mod optimizer;
-pub mod outcome;
-pub mod progress;
-pub mod records;
-mod renderer;
-mod resumable;
+pub mod measure;
+pub mod optim;
+pub mod options;
 pub mod run;
-pub mod run_data;
-pub mod schedule;
-pub mod silent;
-pub mod strategy;
-pub mod task;
-pub mod tensorboard;
+pub mod run_dir;
+pub mod step;
+pub mod stop;
+pub mod ui;

@@ -2,10 +2,10 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 use kiln_backend::{Backend, cross_entropy};
-use kiln_data::{Batch, Mix};
+use kiln_data::Mix;
 use kiln_model::log_softmax;
 
-use crate::task::to_floats;
+use crate::step::to_floats;
 
 /// Mean cross-entropy and how its targets are made.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,8 +20,8 @@ pub struct Loss {
 pub enum Targets<B: Backend> {
     /// Each image has one class, and all count alike.
     Classes(Tensor<B, 1, Int>),
-    /// What the negative logarithm of each probability counts `[N, classes]`.
-    Shares(Vec<f64>),
+    /// Soft targets: what the negative logarithm of each probability counts `[N, classes]`.
+    Soft(Vec<f64>),
 }
 
 /// A loss, ready to go backward.
@@ -33,11 +33,17 @@ pub struct Value<B: Backend> {
 }
 
 impl Loss {
-    /// The targets of a batch.
-    pub fn targets<B: Backend>(&self, batch: &Batch<B>, classes: usize) -> Targets<B> {
-        match batch.mix.is_none() && self.class_weights.is_empty() {
-            true => Targets::Classes(batch.targets.clone()),
-            false => Targets::Shares(self.shares(&batch.labels, batch.mix.as_ref(), classes)),
+    /// The targets of a batch whose images have these `labels`, which `classes` has on the device.
+    pub fn targets<B: Backend>(
+        &self,
+        classes: Tensor<B, 1, Int>,
+        labels: &[usize],
+        mix: Option<&Mix>,
+        count: usize,
+    ) -> Targets<B> {
+        match mix.is_none() && self.class_weights.is_empty() {
+            true => Targets::Classes(classes),
+            false => Targets::Soft(self.soft_targets(labels, mix, count)),
         }
     }
 
@@ -47,10 +53,10 @@ impl Loss {
             Targets::Classes(classes) => {
                 Value { graph: cross_entropy(logits, classes.clone(), self.label_smoothing), loss: None }
             }
-            Targets::Shares(shares) => {
+            Targets::Soft(targets) => {
                 let [rows, classes] = logits.dims();
                 let values = to_floats(logits.clone().detach());
-                let (loss, gradient) = cross_entropy_of_shares(&values, shares, classes);
+                let (loss, gradient) = soft_cross_entropy(&values, targets, classes);
                 let gradient = Tensor::from_data(TensorData::new(gradient, [rows, classes]), &logits.device());
                 // Not by Burn's logarithm, whose gradient ndarray only approximates.
                 Value { graph: (logits * gradient).sum(), loss: Some(loss) }
@@ -59,7 +65,7 @@ impl Loss {
     }
 
     /// What a batch's images count in all: their number, or the sum of their classes' weights.
-    pub fn total(&self, labels: &[usize], mix: Option<&Mix>) -> f64 {
+    pub fn total_weight(&self, labels: &[usize], mix: Option<&Mix>) -> f64 {
         let own = mix.map_or(1., |mix| mix.share);
         let weight = |labels: &[usize]| labels.iter().map(|&label| self.weight(label)).sum::<f64>();
         own * weight(labels) + mix.map_or(0., |mix| (1. - own) * weight(&mix.labels))
@@ -70,31 +76,31 @@ impl Loss {
     }
 
     /// What the negative logarithm of each probability counts `[N, classes]`.
-    fn shares(&self, labels: &[usize], mix: Option<&Mix>, classes: usize) -> Vec<f64> {
+    fn soft_targets(&self, labels: &[usize], mix: Option<&Mix>, classes: usize) -> Vec<f64> {
         let spread: Vec<f64> =
             (0..classes).map(|class| self.label_smoothing / classes as f64 * self.weight(class)).collect();
-        let mut shares = spread.repeat(labels.len());
-        let total = self.total(labels, mix);
-        for (at, (row, &label)) in shares.chunks_exact_mut(classes).zip(labels).enumerate() {
+        let mut targets = spread.repeat(labels.len());
+        let total = self.total_weight(labels, mix);
+        for (at, (row, &label)) in targets.chunks_exact_mut(classes).zip(labels).enumerate() {
             let own = mix.map_or(1., |mix| mix.share);
             let other = mix.map_or(label, |mix| mix.labels[at]);
             for (class, share) in [(label, own), (other, 1. - own)] {
                 row[class] += (1. - self.label_smoothing) * share * self.weight(class);
             }
         }
-        shares.into_iter().map(|share| share / total).collect()
+        targets.into_iter().map(|target| target / total).collect()
     }
 }
 
-/// Cross-entropy of logits `[N, classes]` with what each negative logarithm counts, and its gradient by the logits.
-fn cross_entropy_of_shares(logits: &[f32], shares: &[f64], classes: usize) -> (f64, Vec<f32>) {
+/// Cross-entropy of logits `[N, classes]` with soft targets, and its gradient by the logits.
+fn soft_cross_entropy(logits: &[f32], targets: &[f64], classes: usize) -> (f64, Vec<f32>) {
     let mut loss = 0.;
     let mut gradient = Vec::with_capacity(logits.len());
-    for (row, shares) in logits.chunks_exact(classes).zip(shares.chunks_exact(classes)) {
-        let total: f64 = shares.iter().sum();
-        for (logarithm, share) in log_softmax(row).into_iter().zip(shares) {
-            loss -= share * logarithm;
-            gradient.push((logarithm.exp() * total - share) as f32);
+    for (row, targets) in logits.chunks_exact(classes).zip(targets.chunks_exact(classes)) {
+        let total: f64 = targets.iter().sum();
+        for (logarithm, target) in log_softmax(row).into_iter().zip(targets) {
+            loss -= target * logarithm;
+            gradient.push((logarithm.exp() * total - target) as f32);
         }
     }
     (loss, gradient)
@@ -104,27 +110,27 @@ fn cross_entropy_of_shares(logits: &[f32], shares: &[f64], classes: usize) -> (f
 mod tests {
     use super::*;
 
-    fn assert_shares(loss: &Loss, mix: Option<&Mix>, expected: &[f64]) {
-        let shares = loss.shares(&[0, 2], mix, 3);
-        assert!(shares.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-7), "{shares:?} not {expected:?}");
+    fn assert_soft_targets(loss: &Loss, mix: Option<&Mix>, expected: &[f64]) {
+        let targets = loss.soft_targets(&[0, 2], mix, 3);
+        assert!(targets.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-7), "{targets:?} not {expected:?}");
     }
 
     #[test]
-    fn shares_are_those_of_pytorch() {
+    fn soft_targets_are_those_of_pytorch() {
         let mix = Mix { labels: vec![2, 1], share: 0.75 };
         let mixed = [0.375, 0., 0.125, 0., 0.125, 0.375];
-        assert_shares(&Loss::default(), Some(&mix), &mixed);
+        assert_soft_targets(&Loss::default(), Some(&mix), &mixed);
         // CrossEntropyLoss(weight=[1, 2, 3], label_smoothing=0.3): the derivative by -log(p) of each class.
         let weighted = Loss { label_smoothing: 0.3, class_weights: vec![1., 2., 3.] };
-        assert_shares(&weighted, None, &[0.2, 0.05, 0.075, 0.025, 0.05, 0.6]);
+        assert_soft_targets(&weighted, None, &[0.2, 0.05, 0.075, 0.025, 0.05, 0.6]);
     }
 
     #[test]
     fn loss_and_gradient_are_those_of_pytorch() {
         // F.cross_entropy(logits, tensor([0, 2]), weight=tensor([1., 2., 3.]), label_smoothing=0.3) and its gradient, float64.
         let weighted = Loss { label_smoothing: 0.3, class_weights: vec![1., 2., 3.] };
-        let shares = weighted.shares(&[0, 2], None, 3);
-        let (loss, gradient) = cross_entropy_of_shares(&[1., -0.5, 2., 0., 0.25, -1.], &shares, 3);
+        let targets = weighted.soft_targets(&[0, 2], None, 3);
+        let (loss, gradient) = soft_cross_entropy(&[1., -0.5, 2., 0., 0.25, -1.], &targets, 3);
         assert!((loss - LOSS).abs() < 1e-12, "{loss}");
         assert!(gradient.iter().zip(GRADIENT).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-7), "{gradient:?}");
     }

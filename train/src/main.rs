@@ -1,35 +1,39 @@
 //! `train`: trains image classifiers on the CPU or the GPU.
 
+mod signals;
+
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser};
-use kiln_cli::{Exit, Failure, Runs, finish, note};
-use train::config::{Config, Recipe};
-use train::dashboard::{StopRequest, leave_at_once};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+use kiln_cli::{Exit, Failure, RunFolder, Runs, finish, note};
+use train::engine::Ending;
+use train::options::{self, NamedRecipe, Options};
 use train::run;
-use train::strategy::Ending;
+use train::stop::StopRequest;
 
 /// Trains an image classifier. Without options: the lecture's CNN on MNIST, as in the lecture.
 #[derive(Parser)]
 #[command(name = "train", version, after_help = AFTER_HELP, args_override_self = true)]
 struct Flags {
     #[command(flatten)]
-    config: Config,
+    options: Options,
     /// Name of the run's folder [default: <model>-<dataset>-<NNN>]
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     name: Option<String>,
     /// Continue a run, by path or name; auto: the newest one
-    #[arg(long, value_name = "RUN|auto", conflicts_with = "options")]
+    #[arg(long, value_name = "RUN|auto", conflicts_with = "config")]
     resume: Option<String>,
     /// Take the options from a file such as a run's config.toml; options given here override them
-    #[arg(id = "options", long = "config", value_name = "FILE")]
-    options: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Take options that go well together: lecture, mnist-strong, mnist-resnet8, fashion-resnet8, cifar10-resnet18 or
     /// finetune; options given here override them
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["options", "resume"])]
-    recipe: Option<Recipe>,
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["config", "resume"])]
+    recipe: Option<NamedRecipe>,
 }
 
 const AFTER_HELP: &str = "\
@@ -37,67 +41,97 @@ Ctrl-C (or q on the dashboard) finishes the batch, saves and exits 130; a second
 Exit codes: 0 good, 1 the loss is not finite, 2 usage, 3 checkpoint, 4 dataset, 5 backend or device, 6 output, 130 interrupted.";
 
 fn main() -> ExitCode {
-    let matches = Flags::command().get_matches();
-    let flags = Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let given = matches.ids().map(|id| id.as_str().to_owned());
-    let typed = |id: &String| matches.value_source(id) == Some(ValueSource::CommandLine);
-    let own = ["name", "resume", "options", "recipe"];
-    let given: Vec<_> = given.filter(|id| typed(id) && id != "Config" && !own.contains(&id.as_str())).collect();
-    finish(train(flags, &given))
+    finish(train())
 }
 
-fn train(flags: Flags, given: &[String]) -> Result<ExitCode, Failure> {
-    flags.config.validate()?;
-    let stop = stop_on_signals()?;
-    let Flags { config, name, resume, options, recipe } = flags;
-    if let Some(resume) = resume {
-        return continue_run(&resume, config, given, &stop).map(exit_code);
-    }
-    let base = match (options, recipe) {
-        (Some(file), _) => Some(Config::read(&file)?),
-        (None, recipe) => recipe.map(Recipe::config),
+fn train() -> Result<ExitCode, Failure> {
+    let stop = StopRequest::new();
+    signals::handle(&stop)?;
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let (flags, typed) = parse(&[], &arguments)?;
+    let ending = match (&flags.resume, &flags.config, flags.recipe) {
+        (Some(resume), ..) => {
+            let runs = Runs::new(&flags.options.machine.output);
+            let found = if resume == "auto" { runs.latest() } else { runs.find(resume) };
+            match found {
+                Some(run) => continue_run(run, &arguments, &typed, &stop)?,
+                None if resume == "auto" => {
+                    let output = flags.options.machine.output.display();
+                    note(&format!("{output}: no run to continue, starts a new one"));
+                    start(flags, &typed, &stop)?
+                }
+                None => {
+                    let output = flags.options.machine.output.display();
+                    let what = format!("--resume {resume}: no such folder, neither here nor in {output}");
+                    return Err(Failure::new(Exit::Usage, what));
+                }
+            }
+        }
+        (None, Some(file), _) => {
+            // Alone first: what is wrong with the file is told with its name.
+            let text = Options::read(file)?.to_toml();
+            start(parse(&from_file(&text, &typed)?, &arguments)?.0, &typed, &stop)?
+        }
+        (None, None, Some(recipe)) => {
+            let (flags, _) = parse(&from_file(recipe.text(), &typed)?, &arguments)?;
+            let initial = flags.options.recipe.pretrained || flags.options.recipe.initial_checkpoint.is_some();
+            if recipe.needs_weights() && !initial {
+                let what = "begins at random; give it weights with --pretrained or --initial-checkpoint";
+                note(&format!("warning: --recipe {recipe}: {what}"));
+            }
+            start(flags, &typed, &stop)?
+        }
+        (None, None, None) => start(flags, &typed, &stop)?,
     };
-    let config = base.map_or(config.clone(), |base| base.overridden(&config, given));
-    run::start(config, name.as_deref(), &stop).map(exit_code)
-}
-
-/// Whether a run came to its end.
-fn exit_code(ending: Ending) -> ExitCode {
-    match ending {
+    Ok(match ending {
         Ending::Complete => ExitCode::SUCCESS,
         Ending::Interrupted => ExitCode::from(Exit::Interrupted as u8),
-    }
+    })
 }
 
-fn continue_run(resume: &str, flags: Config, given: &[String], stop: &StopRequest) -> Result<Ending, Failure> {
-    let runs = Runs::new(&flags.output);
-    let found = if resume == "auto" { runs.latest() } else { runs.find(resume) };
-    match found {
-        Some(run) => {
-            let config = Config::read(&run.config())?.resumed(&flags, given)?;
-            run::resume(config, run, stop)
-        }
-        None if resume == "auto" => {
-            note(&format!("{}: no run to continue, starts a new one", flags.output.display()));
-            run::start(flags, None, stop)
-        }
-        None => {
-            let what = format!("--resume {resume}: no such folder, neither here nor in {}", flags.output.display());
-            Err(Failure::new(Exit::Usage, what))
-        }
-    }
+fn from_file(text: &str, typed: &[String]) -> Result<Vec<String>, Failure> {
+    options::flags(text, typed).map_err(|reason| Failure::new(Exit::Usage, reason))
 }
 
-/// The first Ctrl-C asks for a stop, the second leaves at once.
-fn stop_on_signals() -> Result<StopRequest, Failure> {
-    let stop = StopRequest::default();
-    let asked = stop.clone();
-    let handler = move || {
-        if asked.request() > 1 {
-            leave_at_once();
-        }
-    };
-    ctrlc::set_handler(handler)
-        .map_err(|error| Failure::new(Exit::Usage, format!("Ctrl-C cannot be handled: {error}")))?;
-    Ok(stop)
+/// The flags of a command line, behind those of a file of options; and the names of the options that were typed.
+fn parse(file: &[String], arguments: &[OsString]) -> Result<(Flags, Vec<String>), Failure> {
+    let program = OsString::from("train");
+    let file = file.iter().map(OsString::from);
+    let line = std::iter::once(program).chain(file).chain(arguments.iter().cloned());
+    let matches = Flags::command().try_get_matches_from(line).map_err(refused)?;
+    let flags = Flags::from_arg_matches(&matches).map_err(refused)?;
+    Ok((flags, typed(&matches)))
+}
+
+/// Help is no failure, and a value out of range is told in one line.
+fn refused(error: clap::Error) -> Failure {
+    if error.kind() != ErrorKind::ValueValidation {
+        error.exit();
+    }
+    Failure::new(Exit::Usage, options::one_line(&error))
+}
+
+fn typed(matches: &ArgMatches) -> Vec<String> {
+    let ids = matches.ids().map(|id| id.as_str());
+    let typed = ids.filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
+    typed.map(str::to_owned).collect()
+}
+
+fn start(flags: Flags, typed: &[String], stop: &StopRequest) -> Result<Ending, Failure> {
+    let options = flags.options.resolved()?;
+    options.warnings(typed).iter().for_each(|warning| note(&format!("warning: {warning}")));
+    run::start(options, flags.name.as_deref(), stop)
+}
+
+fn continue_run(
+    run: RunFolder,
+    arguments: &[OsString],
+    typed: &[String],
+    stop: &StopRequest,
+) -> Result<Ending, Failure> {
+    let own = Options::read(&run.config())?.resolved()?;
+    let (flags, _) = parse(&from_file(&own.to_toml(), typed)?, arguments)?;
+    let options = flags.options.resolved()?;
+    own.check_resumable_with(&options)?;
+    run::resume(options, run, stop)
 }

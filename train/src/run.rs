@@ -1,148 +1,172 @@
 //! A run from its options to its result.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
 
-use burn::module::Module;
-use burn::optim::Optimizer;
-use burn::record::Recorder;
 use burn::tensor::backend::AutodiffBackend;
 use burn_dataset::Dataset;
-use burn_train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use kiln_backend::{Backend, Program, Target, Training};
-use kiln_cli::{BackendArgs, Exit, Failure, RunFolder, Runs, note, pretrained, published, write_file};
-use kiln_data::{BurnLoader, Cursor};
-use kiln_model::weights::{Fault, InitialWeights, Weights, WeightsError};
-use kiln_model::{Beginning, freeze};
+use kiln_cli::{BackendArgs, Exit, Failure, NewRun, RunFolder, Runs, fetch_pretrained, note, pretrained, write_file};
+use kiln_data::ImageSet;
+use kiln_model::weights::{Fault, GivenTensors, InitialWeights, Weights, WeightsError, freeze};
+use kiln_model::{Metrics, Network, ParameterError, load_state_dict};
 
-use crate::average::Average;
-use crate::checkpoint::{Checkpoint, Checkpoints};
-use crate::config::Config;
-use crate::console::Console;
-use crate::dashboard::{RunInfo, StopRequest};
-use crate::metrics::{Accuracy, Counted, Loss, NoFiles, Top5};
-use crate::optimizer::{Rule, RunOptimizer};
-use crate::outcome::{finish, summarise};
-use crate::progress::Progress;
-use crate::records::Records;
-use crate::renderer::{Renderer, check_terminal};
-use crate::resumable::{check_epochs, check_subject, reported_epochs, subject};
-use crate::run_data::RunData;
-use crate::silent::Silent;
-use crate::strategy::{CheckpointRecorder, Ending, Plan, Session, Strategy};
-use crate::task::Task;
+use crate::data::{RunData, check_read};
+use crate::engine::{Ending, Engine};
+use crate::event::{Event, Observers};
+use crate::learner::Learner;
+use crate::optim::ema::Average;
+use crate::optim::optimizer::Optimizer;
+use crate::options::Options;
+use crate::options::recipe::Recipe;
+use crate::run_dir::checkpoint::{Checkpoint, Found};
+use crate::run_dir::history::History;
+use crate::run_dir::log::Log;
+use crate::run_dir::outcome::Outcome;
+use crate::run_dir::progress::Progress;
+use crate::run_dir::tensorboard::EventFile;
+use crate::run_dir::{RunDir, newest_checkpoint};
+use crate::stop::StopRequest;
+use crate::ui::dashboard::RunInfo;
+use crate::{step, ui};
 
 /// Starts a new run in a folder of its own.
 ///
 /// # Errors
-/// If an option, the data, the device or the output is not as it should be, or training fails.
-pub fn start(config: Config, name: Option<&str>, stop: &StopRequest) -> Result<Ending, Failure> {
-    let mut config = config.resolved();
-    config.validate()?;
+/// If an option, the data, the device or the output is not as it should be, or training fails. A run that fails before its
+/// first step leaves no folder.
+pub fn start(mut options: Options, name: Option<&str>, stop: &StopRequest) -> Result<Ending, Failure> {
     // What can be wrong is looked at before the folder is made.
-    check_terminal(config.dashboard)?;
-    if config.pretrained {
-        published(config.model)?;
+    ui::check_terminal(options.machine.dashboard)?;
+    if options.recipe.pretrained {
+        pretrained(options.recipe.model)?;
     }
-    let data = RunData::load(&config)?;
-    let target = target(&config)?;
-    data.check(&config)?;
-    let beginning = beginning(&config, &data)?;
-    if config.model.has_auxiliary() {
-        let theirs = beginning.as_ref().is_some_and(|(_, transform_input)| *transform_input);
-        config.transform_input.get_or_insert(theirs);
-        data.check(&config)?;
-    }
-    let beginning = beginning.map(|(beginning, _)| beginning);
-    let run = Runs::new(&config.output).create(name, &format!("{}-{}", config.model, data.name))?;
-    let log = lock_log(&run)?;
-    write_file(&run.config(), config.to_toml().as_bytes())?;
-    target.run(Run { config, data, target: target.clone(), run, log, beginning, checkpoint: None, stop: stop.clone() })
+    let data = RunData::load(&options)?;
+    let target = target(&mut options)?;
+    data.loss(&options.recipe)?;
+    let initial = initial_weights(&options, &data)?;
+    let new = Runs::new(&options.machine.output).create(name, &format!("{}-{}", options.recipe.model, data.name))?;
+    let log = Log::lock(new.folder())?;
+    write_file(&new.folder().config(), options.to_toml().as_bytes())?;
+    let run = new.folder().clone();
+    let run = Run { options, data, target: target.clone(), run, new: Some(new), log, initial, from: None, stop };
+    target.run(run)
 }
 
 /// Continues a run where its newest checkpoint stands.
 ///
 /// # Errors
-/// As [`start`]; a run without a usable checkpoint begins again.
-pub fn resume(config: Config, run: RunFolder, stop: &StopRequest) -> Result<Ending, Failure> {
-    check_terminal(config.dashboard)?;
+/// As [`start`]; if the run's checkpoints cannot be used. Nothing is then changed.
+pub fn resume(mut options: Options, run: RunFolder, stop: &StopRequest) -> Result<Ending, Failure> {
+    ui::check_terminal(options.machine.dashboard)?;
     // Before anything is read or written: the run may be training in another process.
-    let log = lock_log(&run)?;
-    let (mut checkpoint, faults) = Checkpoints::new(run.checkpoints(), config.checkpoint_hist).newest();
-    faults.iter().for_each(|fault| note(&format!("warning: {fault}")));
-    if let Some(checkpoint) = &mut checkpoint {
-        // More epochs than before are a reason to go on; patience is counted as it stands.
-        let Progress { stopped_early, epochs, .. } = &mut checkpoint.progress;
-        *stopped_early &= config.epochs <= *epochs;
-        *epochs = config.epochs;
-        check_epochs(&config, &checkpoint.progress)?;
+    let log = Log::lock(&run)?;
+    let mut found = newest_checkpoint(&run, &options)?;
+    if let Some(Found { checkpoint, passed_over, .. }) = &mut found {
+        passed_over.iter().for_each(|error| note(&format!("warning: {error}")));
+        go_on_to(options.recipe.epochs, &mut checkpoint.progress, &options.recipe)?;
     }
-    let progress = checkpoint.as_ref().map(|checkpoint| &checkpoint.progress);
-    let over = progress.is_some_and(|progress| progress.stopped_early || progress.complete() >= config.epochs);
+    let progress = found.as_ref().map(|found| &found.checkpoint.progress);
+    let over = progress.is_some_and(|progress| progress.stopped_early || progress.complete() >= options.recipe.epochs);
     let epochs = progress.map_or(0, Progress::complete);
-    if over && reported_epochs(&run) == Some(epochs) {
+    if over && Outcome::read(&run).is_some_and(|outcome| outcome.epochs == epochs) {
         note(&format!("{}: complete after {epochs} epochs, nothing to do", run.path().display()));
         return Ok(Ending::Complete);
     }
-    let data = RunData::load(&config)?;
-    let target = target(&config)?;
-    check_subject(checkpoint.as_ref(), &config, &data, &run)?;
+    let data = RunData::load(&options)?;
+    let target = target(&mut options)?;
+    if let Some(Found { checkpoint, .. }) = &found {
+        check_subject(&checkpoint.progress, &options.recipe, &data, &run)?;
+    }
     // A checkpoint has gone on from them.
-    let beginning = if checkpoint.is_none() { beginning(&config, &data)? } else { None };
-    let beginning = beginning.map(|(beginning, _)| beginning);
-    let where_from = match checkpoint.as_ref().map(|checkpoint| &checkpoint.progress) {
+    let initial = if found.is_none() { initial_weights(&options, &data)? } else { None };
+    let where_from = match found.as_ref().map(|found| &found.checkpoint.progress) {
         Some(Progress { epoch, batch, .. }) => format!("continues in epoch {epoch} after {batch} batches"),
-        None => "no usable checkpoint, begins at epoch 1".to_owned(),
+        None => "no checkpoint yet, begins at epoch 1".to_owned(),
     };
     note(&format!("{}: {where_from}", run.path().display()));
-    write_file(&run.config(), config.to_toml().as_bytes())?;
-    target.run(Run { config, data, target: target.clone(), run, log, beginning, checkpoint, stop: stop.clone() })
+    let run = Run { options, data, target: target.clone(), run, new: None, log, initial, from: found, stop };
+    target.run(run)
 }
 
-fn target(config: &Config) -> Result<Target, Failure> {
-    let device = config.device.parse().map_err(|error| Failure::new(Exit::Usage, format!("--device: {error}")))?;
-    BackendArgs { backend: config.backend, device, threads: config.threads }.target()
-}
-
-/// The weights that training begins with, if they are somebody's, and whether they want images within ±1.
-fn beginning(config: &Config, data: &RunData) -> Result<Option<(Beginning, bool)>, Failure> {
-    let published = config.pretrained.then(|| pretrained(config.model, config.offline)).transpose()?;
-    let Some(path) = published.or_else(|| config.initial_checkpoint.clone()) else { return Ok(None) };
-    let InitialWeights { tensors, transform_input } = Weights::initial(&path, config.model)?;
-    let beginning = Beginning::new(config.model, &data.sizes(config), tensors)
-        .map_err(|error| WeightsError { path, fault: Fault::Parameters(error) })?;
-    Ok(Some((beginning, transform_input)))
-}
-
-/// Opens the run's log, which also keeps other processes out of its folder.
-fn lock_log(run: &RunFolder) -> Result<File, Failure> {
-    let path = run.log();
-    let log = OpenOptions::new().create(true).append(true).open(&path);
-    let log = log.map_err(|error| Failure::write(&path, &error))?;
-    match log.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            let what = format!("{}: another process is training this run", run.path().display());
-            Err(Failure::new(Exit::Usage, what))
-        }
-        // A file system without locks must not keep anybody from training.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(log),
+/// A run's state with another number of epochs, which must not lie before where it is.
+fn go_on_to(epochs: usize, progress: &mut Progress, recipe: &Recipe) -> Result<(), Failure> {
+    let (complete, batch) = (progress.complete(), progress.batch);
+    if epochs < complete || (epochs == complete && batch > 0) {
+        let what = format!("--epochs {epochs}: the run has completed {complete} epochs and {batch} batches already");
+        return Err(Failure::new(Exit::Usage, what));
     }
+    if epochs > progress.epochs && recipe.sched.depends_on_the_end() {
+        let (sched, before) = (recipe.sched, progress.epochs);
+        note(&format!(
+            "warning: --epochs {epochs}: under --sched {sched} the learning rate jumps to where a run of {epochs} epochs has it, \
+             not one of {before}"
+        ));
+    }
+    // More epochs than before are a reason to go on; patience is counted as it stands.
+    progress.stopped_early &= epochs <= progress.epochs;
+    progress.epochs = epochs;
+    Ok(())
+}
+
+/// A checkpoint fits only the network, data and options that it was made with.
+fn check_subject(progress: &Progress, recipe: &Recipe, data: &RunData, run: &RunFolder) -> Result<(), Failure> {
+    let (then, now) = (&progress.subject, data.subject(recipe));
+    if *then != now {
+        let folder = run.checkpoints();
+        let what = format!("{}: made with {then}; options and data now give {now}", folder.display());
+        return Err(Failure::new(Exit::Weights, what));
+    }
+    if let Some(difference) = recipe.difference(&progress.recipe) {
+        let (option, own, other) = (difference.option, difference.own, difference.other);
+        let what = format!(
+            "{}: {option} is {own}, but the run's checkpoints were trained with {other}; put it back",
+            run.config().display()
+        );
+        return Err(Failure::new(Exit::Weights, what));
+    }
+    Ok(())
+}
+
+/// Finds the device; the backend is from then on the one that was found. Where none was asked for by name and there is no GPU,
+/// it is the CPU.
+fn target(options: &mut Options) -> Result<Target, Failure> {
+    let Options { recipe, machine } = options;
+    let arguments = BackendArgs { backend: recipe.backend, device: machine.device, threads: machine.threads };
+    let target = arguments.target()?;
+    recipe.backend = Some(target.backend());
+    Ok(target)
+}
+
+/// The weights that training begins with, if any are given.
+fn initial_weights(options: &Options, data: &RunData) -> Result<Option<InitialWeights>, Failure> {
+    let Recipe { model, pretrained, initial_checkpoint, no_ema, .. } = &options.recipe;
+    let fetched = pretrained.then(|| fetch_pretrained(*model, options.machine.offline)).transpose()?;
+    let Some(path) = fetched.or_else(|| initial_checkpoint.clone()) else { return Ok(None) };
+    let GivenTensors { tensors, averaged } = Weights::tensors_for(&path, *model, !no_ema)?;
+    if averaged {
+        note(&format!("{}: begins with its averaged weights; --no-ema takes the last ones", path.display()));
+    }
+    let initial = InitialWeights::new(*model, &data.sizes(*model), tensors);
+    Ok(Some(initial.map_err(|error| WeightsError { path, fault: Fault::Parameters(error) })?))
 }
 
 /// A run ready to go, still without a backend.
-struct Run {
-    config: Config,
+struct Run<'a> {
+    options: Options,
     data: RunData,
     target: Target,
     run: RunFolder,
-    log: File,
-    /// The weights that training begins with, if they are somebody's.
-    beginning: Option<Beginning>,
-    checkpoint: Option<Checkpoint>,
-    stop: StopRequest,
+    /// Removes the folder again if nothing comes of the run; `None` of one that is continued.
+    new: Option<NewRun>,
+    log: Log,
+    /// The weights that training begins with, if any are given.
+    initial: Option<InitialWeights>,
+    /// The checkpoint that it goes on from, if there is one.
+    from: Option<Found>,
+    stop: &'a StopRequest,
 }
 
-impl Program for Run {
+impl Program for Run<'_> {
     type Output = Result<Ending, Failure>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
@@ -150,146 +174,200 @@ impl Program for Run {
     }
 }
 
-impl Run {
+impl Run<'_> {
     fn on<B>(self, device: &B::Device) -> Result<Ending, Failure>
     where
         B: AutodiffBackend + Backend,
         B::InnerBackend: Backend,
     {
-        let Self { config, data, target, run, log, beginning, checkpoint, stop } = self;
-        let classes = data.classes.len();
-        let sizes = data.sizes(&config);
-        let loss = config.loss(&data)?;
-        let mut network = config.model.seeded::<B>(&sizes, config.seed, device);
-        let left_out = beginning.as_ref().map(|beginning| beginning.left_out().join(", ")).unwrap_or_default();
-        if let Some(beginning) = beginning {
-            network = beginning.apply(network);
+        let Self { options, data, target, run, new, mut log, initial, from, stop } = self;
+        let Options { recipe, machine } = &options;
+        let left_out = initial.as_ref().map(|initial| initial.left_out().join(", ")).unwrap_or_default();
+        let mut network = recipe.model.seeded::<B>(&data.sizes(recipe.model), recipe.seed, device);
+        if let Some(initial) = initial {
+            network = initial.apply(network);
         }
-        if let Some(which) = config.freeze {
-            network = freeze(network, config.model, which);
+        if let Some(which) = recipe.freeze {
+            network = freeze(network, recipe.model, which)
+                .map_err(|error| Failure::new(Exit::Usage, format!("--freeze {which}: {error}")))?;
         }
-        let mut task = Task { network, loss };
-        let optimizer = RunOptimizer::new(Rule::new(&config));
-        let mut average = config.model_ema.then(|| Average::new(&task.network, config.model_ema_decay));
-        let mut progress = Progress::new(config.epochs, subject(&config, &data));
-        if let Some(checkpoint) = checkpoint {
-            (task, progress) = restore(checkpoint, task, &mut average, &optimizer, device, &run)?;
+        let optimizer = Optimizer::new(recipe.hyperparameters());
+        let mut average = recipe.model_ema.then(|| Average::new(&network, recipe.model_ema_decay));
+        let mut progress = Progress::new(recipe.epochs, data.subject(recipe), recipe.to_json());
+        let resumed = from.is_some();
+        if let Some(Found { path, checkpoint, .. }) = from {
+            let restored = restore(checkpoint, network, average, &optimizer, device);
+            let failed =
+                |error| Failure::new(Exit::Weights, format!("{}: {error}; nothing was changed", path.display()));
+            (network, average, progress) = restored.map_err(failed)?;
         }
-
-        let train_loader = data.train_loader(&config);
-        let valid_loader = data.test_loader(&data.valid, &config);
-        let batches = train_loader.batches_per_epoch();
-        let mut schedule = config.schedule(batches.div_ceil(config.grad_accum_steps));
+        // Only now that nothing stands in the way.
+        write_file(&run.config(), options.to_toml().as_bytes())?;
+        let run_dir = RunDir::new(run.clone(), &options, &data);
+        let (train, valid) = (data.train_loader(&options), data.test_loader(&data.valid, &options));
+        let iterations = train.batches_per_epoch();
+        let mut schedule = recipe.schedule(iterations.div_ceil(recipe.grad_accum_steps));
         schedule.iteration = progress.iteration;
 
-        let interrupter = Interrupter::new();
+        let valid_name = data.valid_name();
         let info = RunInfo {
             name: run.name(),
-            model: config.model.name().to_owned(),
+            model: recipe.model.name().to_owned(),
             dataset: data.name.clone(),
             backend: target.backend().to_string(),
-            epochs: config.epochs,
+            epochs: recipe.epochs,
             first_epoch: progress.epoch,
-            iterations_per_epoch: batches,
+            iterations_per_epoch: iterations,
             classes: data.classes.clone(),
         };
-        let (renderer, screen) = Renderer::start(config.dashboard, info, &stop, &interrupter)?;
-        let console = Console::new(screen, &run.log(), log);
-        let mut records = Records::open(run.clone(), console, &config, &data, &progress)?;
+        let headline = headline(recipe, &data, &target, &run, network.parameter_count());
+        log.valid_name = valid_name;
+        kiln_cli::sweep(run.path());
+        let history = History::open(run.metrics(), &progress.rows)?;
+        let events = EventFile::create(run.path(), progress.iteration + 1)
+            .map_err(|error| Failure::write(run.path(), &error))?;
+        let screen = ui::start(machine.dashboard, info, &data.valid, valid_name, stop)?;
+        let mut observers = Observers(vec![screen, Box::new(log), Box::new(history), Box::new(events)]);
         run.set_latest()?;
         if !left_out.is_empty() {
-            records.console.line(&format!("these begin at random: {left_out}"))?;
+            observers.tell(Event::Note(&format!("these begin at random: {left_out}")))?;
         }
-        records.console.line(&headline(&config, &data, &target, &run, task.network.parameter_count()))?;
+        observers.tell(Event::Note(&headline))?;
 
-        let plan = Plan {
-            classes,
-            seed: config.seed,
-            schedule: schedule.clone(),
-            batches,
-            accumulated: config.grad_accum_steps,
-            epochs: config.epochs,
-            log_interval: config.log_interval,
-            clip_grad: config.clip_grad,
-            patience: config.patience,
+        let loss = data.loss(recipe)?;
+        let learner = Learner::new(network, loss, optimizer, schedule, device);
+        let (log_interval, device) = (machine.log_interval, device.clone());
+        let (recipe, data, run_dir) = (recipe, &data, &run_dir);
+        let mut engine = Engine {
+            recipe,
+            log_interval,
+            data,
+            train,
+            valid,
+            learner,
+            average,
+            device,
+            progress,
+            run_dir,
+            observers,
+            stop,
+            unreadable: BTreeSet::new(),
         };
-        let session = Arc::new(Mutex::new(Session { progress, records, ending: None, average, task: None }));
-        let (train_cursor, valid_cursor) = (Cursor::default(), Cursor::default());
-        let strategy = Strategy {
-            device: device.clone(),
-            plan,
-            train_cursor: train_cursor.clone(),
-            valid_cursor: valid_cursor.clone(),
-            optimizer: optimizer.clone(),
-            should_stop: Arc::new(move || stop.is_requested()),
-            session: session.clone(),
-        };
-        let train_loader = Arc::new(BurnLoader::<B>::new(train_loader, train_cursor, device.clone()));
-        let valid_loader = Arc::new(BurnLoader::<B::InnerBackend>::new(valid_loader, valid_cursor, device.clone()));
-        let training = SupervisedTraining::new(run.path(), train_loader, valid_loader)
-            .metrics((Counted::<Loss>::new(), Counted::<Accuracy>::new()))
-            .with_interrupter(interrupter)
-            .with_metric_logger(NoFiles)
-            .with_application_logger(None)
-            .num_epochs(config.epochs)
-            .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)));
-        let training = if classes > 5 { training.metrics((Counted::<Top5>::new(),)) } else { training };
-        let training = match renderer {
-            Renderer::Silent => training.renderer(Silent),
-            Renderer::Dashboard(dashboard) => training.renderer(dashboard),
-            Renderer::Burn(dashboard) => training.renderer(dashboard),
-        };
-        // The dashboard closes when its renderer is dropped, before the summary is printed.
-        drop(training.launch(Learner::new(task, optimizer, schedule)));
-
-        let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
-        let Session { progress, records, ending, task, .. } = &mut *session;
-        records.console.leave_dashboard()?;
-        let ending = ending.take().unwrap_or(Ok(Ending::Interrupted))?;
+        if resumed {
+            run_dir.complete_weights(&engine.result(), &engine.progress)?;
+        }
+        stop.training_begins();
+        let ending = engine.run();
+        // From its first step on a run is kept, however it ends.
+        if let Some(new) = new.filter(|_| ending.is_ok() || engine.progress.iteration > 0) {
+            new.keep();
+        }
+        let ending = ending?;
+        engine.observers.training_ended()?;
         if ending == Ending::Interrupted {
-            let (done, batch) = (progress.complete(), progress.batch);
+            let (done, batch) = (engine.progress.complete(), engine.progress.batch);
             let resume = format!("continue with --resume {}", run.path().display());
-            records.console.line(&format!("interrupted after {done} epochs and {batch} batches, saved; {resume}"))?;
+            let line = format!("interrupted after {done} epochs and {batch} batches, saved; {resume}");
+            engine.observers.tell(Event::Note(&line))?;
             return Ok(ending);
         }
-        let outcome = finish::<B::InnerBackend>(&config, &data, &target, progress, records, task.take(), device)?;
-        summarise(&outcome, records)?;
+        let outcome = finish(&options, &target, &mut engine)?;
+        engine.observers.tell(Event::Note(&outcome.summary(&run, valid_name)))?;
         Ok(ending)
     }
 }
 
-/// Puts a checkpoint's state back.
+/// What a checkpoint puts back: the network, its average, and how far the run has come.
+type Restored<B> = (Network<B>, Option<Average<<B as AutodiffBackend>::InnerBackend>>, Progress);
+
+/// Puts a checkpoint's state back; everything has to fit.
 fn restore<B: AutodiffBackend>(
     checkpoint: Checkpoint,
-    task: Task<B>,
-    average: &mut Option<Average<B::InnerBackend>>,
-    optimizer: &RunOptimizer<Task<B>, B>,
+    network: Network<B>,
+    average: Option<Average<B::InnerBackend>>,
+    optimizer: &Optimizer<B>,
     device: &B::Device,
-    run: &RunFolder,
-) -> Result<(Task<B>, Progress), Failure> {
-    let recorder = CheckpointRecorder::default();
-    let failed = |error: burn::record::RecorderError| {
-        let what = format!("{}: the checkpoint does not fit this build: {error}", run.checkpoints().display());
-        Failure::new(Exit::Weights, what)
+) -> Result<Restored<B>, ParameterError> {
+    let network = load_state_dict(network, checkpoint.model)?;
+    optimizer.load(checkpoint.optimizer, &network, device)?;
+    let average = match (average, checkpoint.average) {
+        (Some(average), Some(tensors)) => {
+            Some(Average { network: load_state_dict(average.network, tensors)?, decay: average.decay })
+        }
+        (average, _) => average,
     };
-    let record = Recorder::<B>::load(&recorder, checkpoint.model, device).map_err(failed)?;
-    let task = task.load_record(record);
-    let record = Recorder::<B>::load(&recorder, checkpoint.optimizer, device).map_err(failed)?;
-    Optimizer::<Task<B>, B>::load_record(optimizer.clone(), record);
-    if let (Some(average), Some(bytes)) = (average, checkpoint.average) {
-        let record = Recorder::<B::InnerBackend>::load(&recorder, bytes, device).map_err(failed)?;
-        average.network = average.network.clone().load_record(record);
-    }
-    Ok((task, checkpoint.progress))
+    Ok((network, average, checkpoint.progress))
 }
 
-fn headline(config: &Config, data: &RunData, target: &Target, run: &RunFolder, parameters: usize) -> String {
+fn headline(recipe: &Recipe, data: &RunData, target: &Target, run: &RunFolder, parameters: usize) -> String {
     let (train, valid, path) = (data.train.len(), data.valid.len(), run.path().display());
     format!(
         "{} ({parameters} parameters) on {}: {train} images to train, {valid} to validate; {} on {}; {path}",
-        config.model,
+        recipe.model,
         data.name,
         target.backend(),
         target.adapter()
     )
+}
+
+/// Tests the last and the best weights where that was not done after each epoch, and writes how the run ended.
+fn finish<B>(options: &Options, target: &Target, engine: &mut Engine<'_, B>) -> Result<Outcome, Failure>
+where
+    B: AutodiffBackend + Backend,
+    B::InnerBackend: Backend,
+{
+    let Engine { recipe, data, progress, run_dir, device, .. } = &*engine;
+    let (Some(row), Some(best)) = (progress.rows.last(), progress.best) else {
+        unreachable!("a complete run has an epoch");
+    };
+    let last = engine.result();
+    let of_best: Network<B::InnerBackend> = Weights::read(&run_dir.folder.best())?.into_network(device)?;
+    let (test_accuracy, test_loss, best_test_accuracy) = if data.validates_on_test {
+        (row.valid_accuracy, row.valid_loss, progress.rows[best.epoch - 1].valid_accuracy)
+    } else {
+        let on_last = test(&last, &data.test, data, options, device)?;
+        (on_last.accuracy(), on_last.loss(), test(&of_best, &data.test, data, options, device)?.accuracy())
+    };
+    // Now that the test set has been seen, and the number of epochs is final, both files say so.
+    run_dir.write_tested(&run_dir.folder.last(), &last, row.epoch, test_accuracy)?;
+    run_dir.write_tested(&run_dir.folder.best(), &of_best, best.epoch, best_test_accuracy)?;
+    let mean_rate = progress.rows.iter().map(|row| 1. / row.images_per_second).sum::<f64>();
+    let outcome = Outcome {
+        epochs: progress.complete(),
+        best_epoch: best.epoch,
+        test_accuracy,
+        test_loss,
+        best_valid_accuracy: best.accuracy,
+        best_test_accuracy,
+        seconds: progress.rows.iter().map(|row| row.seconds).sum(),
+        images_per_second: progress.complete() as f64 / mean_rate,
+        seed: recipe.seed,
+        model: recipe.model.name().to_owned(),
+        parameters: last.parameter_count(),
+        dataset: data.name.clone(),
+        unreadable: data.unreadable().len(),
+        backend: target.backend().to_string(),
+        device: target.adapter().to_string(),
+    };
+    run_dir.write_outcome(&outcome)?;
+    Ok(outcome)
+}
+
+/// Classifies a set of images.
+fn test<B: Backend>(
+    network: &Network<B>,
+    images: &ImageSet,
+    data: &RunData,
+    options: &Options,
+    device: &B::Device,
+) -> Result<Metrics, Failure> {
+    let mut metrics = Metrics::default();
+    for batch in data.test_loader(images, options).epoch(1, 0) {
+        let batch = batch?;
+        if !batch.labels.is_empty() {
+            metrics.add(&step::evaluate(network, batch, device).metrics);
+        }
+    }
+    check_read(images, &metrics)?;
+    Ok(metrics)
 }

@@ -3,26 +3,18 @@
 
 use std::path::Path;
 
-use burn::module::AutodiffModule;
-use burn::optim::{GradientsParams, Optimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
-use burn_train::TrainStep;
-use clap::Parser;
 use kiln_backend::{Backend, BackendName, Program, Target, Training};
-use kiln_data::{Batch, ImageSet, PlainBatch, Preprocess, Source, Splits};
-use kiln_model::{Architecture, NamedTensor, parameters, with_parameters};
+use kiln_data::{ImageSet, PlainBatch, Preprocess, Source, Splits};
+use kiln_model::{Architecture, NamedTensor, load_state_dict, state_dict};
 use safetensors::SafeTensors;
-use train::config::Config;
-use train::optimizer::{Rule, RunOptimizer};
-use train::task::Task;
+use train::loss::Loss;
+use train::optim::optimizer::Optimizer;
+use train::options::Options;
+use train::step;
 
 static GOLDEN: &[u8] = include_bytes!("golden/losses.safetensors");
-
-#[derive(Parser)]
-struct Flags {
-    #[command(flatten)]
-    config: Config,
-}
 
 /// The weights of `formula.py`: value `i` of the `p`-th tensor.
 fn formula(tensors: Vec<NamedTensor>) -> Vec<NamedTensor> {
@@ -69,20 +61,17 @@ impl Losses {
     fn on<B: AutodiffBackend + Backend>(self, device: &B::Device) -> Vec<f64>
     where
         B::InnerBackend: Backend,
-        Task<B>: AutodiffModule<B>,
     {
-        let config = Flags::parse_from(["train"]).config.resolved();
+        let recipe = Options::defaults().resolved().unwrap().recipe;
         let network = Architecture::LectureCnn.init::<B>(&Architecture::LectureCnn.sizes(10), device);
-        let weights = formula(parameters(&network));
-        let network = with_parameters(network, weights).unwrap();
-        let mut task = Task { network, loss: Default::default() };
-        let mut optimizer = RunOptimizer::new(Rule::new(&config));
+        let weights = formula(state_dict(&network));
+        let mut network = load_state_dict(network, weights).unwrap();
+        let mut optimizer = Optimizer::<B>::new(recipe.hyperparameters());
         let step = |indices: &[usize]| {
-            let batch = Batch::new(batch(&self.train, indices), device);
-            let output = TrainStep::step(&task, batch);
-            let grads: GradientsParams = output.grads;
-            task = optimizer.step(config.lr.unwrap(), task.clone(), grads);
-            output.item.tally.loss()
+            let (output, grads) = step::train(&network, &Loss::default(), batch(&self.train, indices), device);
+            let grads = GradientsParams::from_grads(grads, &network);
+            network = optimizer.step(recipe.lr.unwrap(), network.clone(), grads);
+            output.metrics.loss()
         };
         self.order.chunks(64).map(step).collect()
     }
@@ -97,7 +86,8 @@ fn the_first_300_losses_are_those_of_pytorch() {
     let theirs: Vec<_> = losses.map(|bytes| f64::from(f32::from_le_bytes(bytes.try_into().unwrap()))).collect();
 
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/mnist");
-    let train = Splits::load("mnist", &Source { data_dir: Some(assets), offline: true }).unwrap().train;
+    let train =
+        Splits::load("mnist", &Source { data_dir: Some(assets), offline: true, ..Source::default() }).unwrap().train;
     let target = Target::find(BackendName::NdArray, Default::default()).unwrap();
     let ours = target.run(Losses { train, order });
 

@@ -1,9 +1,9 @@
 //! The flags that choose where a program runs.
 
 use clap::Args;
-use kiln_backend::{BackendName, DeviceChoice, Target, ThreadError, keep_memory, use_threads};
+use kiln_backend::{BackendName, DeviceChoice, Target, TargetError, ThreadError, keep_memory, use_threads};
 
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, note};
 
 /// More threads than any machine has: beyond it the system would be busy with starting them.
 pub const MAX_THREADS: usize = 1024;
@@ -44,6 +44,12 @@ impl BackendArgs {
         }
         keep_memory();
         let backend = self.backend.unwrap_or_else(BackendName::default_of_build);
-        Ok(Target::find(backend, self.device)?)
+        match Target::find(backend, self.device) {
+            Err(TargetError::NoAdapter { .. }) if self.backend.is_none() && !backend.is_cpu() => {
+                note(&format!("no {backend} adapter found: runs on the CPU"));
+                Ok(Target::find(BackendName::NdArray, self.device)?)
+            }
+            found => Ok(found?),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use kiln_backend::{TargetError, ThreadError};
 use kiln_data::DataError;
-use kiln_model::weights::WeightsError;
+use kiln_model::weights::{Fault, WeightsError};
 
 /// The exit codes, the same in every binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,16 @@ impl From<ThreadError> for Failure {
 
 impl From<WeightsError> for Failure {
     fn from(error: WeightsError) -> Self {
-        Self::new(Exit::Weights, error.to_string())
+        let (exit, advice) = match &error.fault {
+            Fault::Foreign => (Exit::Weights, "; name the network with --arch"),
+            // A mistake in the command, not in the file.
+            Fault::Kiln => (Exit::Usage, ": leave out --arch"),
+            Fault::Architecture(_) => (Exit::Weights, "; `infer models` lists those that are"),
+            Fault::NoHead { .. } => (Exit::Weights, ": does --arch name another network?"),
+            Fault::NoNames { .. } => (Exit::Weights, ": give a file with one name a line with --classes"),
+            _ => (Exit::Weights, ""),
+        };
+        Self::new(exit, format!("{error}{advice}"))
     }
 }
 
@@ -75,7 +84,15 @@ impl From<DataError> for Failure {
             DataError::Write(_) => Exit::Output,
             _ => Exit::Data,
         };
-        Self::new(exit, error.to_string())
+        let flag = match error {
+            DataError::Split { .. } => "--valid-split: ",
+            _ => "",
+        };
+        let advice = match error {
+            DataError::UnreadableClass { .. } => "; --skip-unreadable goes on without it",
+            _ => "",
+        };
+        Self::new(exit, format!("{flag}{error}{advice}"))
     }
 }
 

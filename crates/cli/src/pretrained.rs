@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use kiln_data::cache_dir;
 use kiln_data::download::{CheckSum, DownloadError, FetchOptions, RemoteFile, fetch};
-use kiln_model::{Architecture, Published, WEIGHTS_URL};
+use kiln_model::Architecture;
+use kiln_model::weights::{Pretrained, WEIGHTS_URL};
 
 use crate::{Exit, Failure};
 
@@ -16,8 +17,8 @@ const VARIABLE: &str = "KILN_WEIGHTS_URL";
 ///
 /// # Errors
 /// If there are none, or they cannot be had.
-pub fn pretrained(architecture: Architecture, offline: bool) -> Result<PathBuf, Failure> {
-    let published = published(architecture)?;
+pub fn fetch_pretrained(architecture: Architecture, offline: bool) -> Result<PathBuf, Failure> {
+    let published = pretrained(architecture)?;
     let Some(cache) = cache_dir() else {
         return Err(Failure::new(Exit::Usage, "--pretrained: no folder for the file: set HOME or XDG_CACHE_HOME"));
     };
@@ -38,8 +39,8 @@ pub fn pretrained(architecture: Architecture, offline: bool) -> Result<PathBuf, 
 ///
 /// # Errors
 /// If that is nothing.
-pub fn published(architecture: Architecture) -> Result<Published, Failure> {
-    architecture.published().ok_or_else(|| {
+pub fn pretrained(architecture: Architecture) -> Result<Pretrained, Failure> {
+    architecture.pretrained().ok_or_else(|| {
         let what = "torchvision publishes no weights of";
         Failure::new(Exit::Usage, format!("--pretrained: {what} {architecture}; `infer models` lists those it does"))
     })

@@ -72,6 +72,34 @@ impl RunFolder {
     }
 }
 
+/// The folder of a run that has just been made, which goes again unless something comes of the run.
+#[derive(Debug)]
+pub struct NewRun {
+    folder: RunFolder,
+    kept: bool,
+}
+
+impl NewRun {
+    /// The folder.
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    /// Leaves it there.
+    pub fn keep(mut self) -> RunFolder {
+        self.kept = true;
+        self.folder.clone()
+    }
+}
+
+impl Drop for NewRun {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _ = fs::remove_dir_all(&self.folder.path);
+        }
+    }
+}
+
 /// A folder of runs.
 #[derive(Clone, Debug)]
 pub struct Runs {
@@ -92,13 +120,14 @@ impl Runs {
     ///
     /// # Errors
     /// If the name is taken or not a plain file name, or the folder cannot be made.
-    pub fn create(&self, name: Option<&str>, stem: &str) -> Result<RunFolder, Failure> {
+    pub fn create(&self, name: Option<&str>, stem: &str) -> Result<NewRun, Failure> {
+        let new = |folder| NewRun { folder, kept: false };
         fs::create_dir_all(&self.output).map_err(|error| Failure::write(&self.output, &error))?;
         if let Some(name) = name {
             check_name(name)?;
             let run = self.folder(name);
             return match fs::create_dir(&run.path) {
-                Ok(()) => Ok(run),
+                Ok(()) => Ok(new(run)),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     let path = run.path.display();
                     let what =
@@ -112,7 +141,7 @@ impl Runs {
         loop {
             let run = self.folder(&format!("{stem}-{number:03}"));
             match fs::create_dir(&run.path) {
-                Ok(()) => return Ok(run),
+                Ok(()) => return Ok(new(run)),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(Failure::write(&run.path, &error)),
             }
@@ -163,9 +192,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let runs = Runs::new(folder.path().join("runs"));
         assert_eq!(runs.latest(), None);
-        let first = runs.create(None, "lecture-cnn-mnist").unwrap();
+        let first = runs.create(None, "lecture-cnn-mnist").unwrap().keep();
         assert_eq!(first.name(), "lecture-cnn-mnist-001");
-        assert_eq!(runs.create(None, "lecture-cnn-mnist").unwrap().name(), "lecture-cnn-mnist-002");
+        assert_eq!(runs.create(None, "lecture-cnn-mnist").unwrap().keep().name(), "lecture-cnn-mnist-002");
+        drop(runs.create(None, "lecture-cnn-mnist").unwrap());
+        assert_eq!(runs.find("lecture-cnn-mnist-003"), None, "nothing came of it");
         let taken = runs.create(Some("lecture-cnn-mnist-001"), "x").unwrap_err();
         assert_eq!(taken.exit, Exit::Usage);
         first.set_latest().unwrap();

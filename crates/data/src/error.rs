@@ -184,6 +184,14 @@ pub enum DataError {
         /// Why one of them cannot.
         reason: String,
     },
+    /// A class that would be left out of the training without anybody noticing.
+    #[error("{}: this class cannot be read: {reason}", .path.display())]
+    UnreadableClass {
+        /// Its folder, or its name.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// An item vanished while its epoch was running.
     #[error("{dataset}: item {index} of {len} could not be read during the epoch")]
     Item {
@@ -195,7 +203,7 @@ pub enum DataError {
         len: usize,
     },
     /// A part of the training set was asked for that cannot be made.
-    #[error("--valid-split: cannot take {wanted} of {len} training images for validation")]
+    #[error("cannot take {wanted} of {len} training images for validation")]
     Split {
         /// Images asked for.
         wanted: usize,

@@ -39,6 +39,12 @@ impl Files {
         unreadable.iter().map(|(path, reason)| (path.clone(), reason.clone())).collect()
     }
 
+    /// Why a file could not be read, if it could not.
+    pub(crate) fn unreadable_reason(&self, place: usize) -> Option<String> {
+        let path = self.folder.join(self.paths.get(place)?);
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).get(&path).cloned()
+    }
+
     /// Name and size, which tell files apart without reading them.
     pub(crate) fn fingerprint(&self, place: usize) -> Vec<u8> {
         let Some(path) = self.paths.get(place) else { return Vec::new() };

@@ -37,7 +37,7 @@ impl Splits {
     /// Pictures in a folder: in `train` and `val` (and `test`) in it, or, without these, in the folder itself, of whose
     /// pictures every fifth is to test on. The folders of a part are its classes, in the order of their names; pictures may
     /// lie deeper. Names that begin with a dot are passed over.
-    pub(crate) fn from_class_folders(folder: &Path) -> Result<Self, DataError> {
+    pub(crate) fn from_class_folders(folder: &Path, skip_unreadable: bool) -> Result<Self, DataError> {
         let part = |names: &[&str]| {
             let mut parts: Vec<_> = folders(folder).filter(|path| is_called(path, names)).collect();
             parts.sort();
@@ -47,9 +47,10 @@ impl Splits {
         if let (None, Some(found)) = (&train_folder, part(&[&VALID[..], &TEST].concat())) {
             return Err(DataError::NoTraining { found });
         }
-        let train = find(folder, train_folder.as_deref().unwrap_or(folder))?;
+        let find = |part: &Path| find(folder, part, skip_unreadable);
+        let train = find(train_folder.as_deref().unwrap_or(folder))?;
         let [valid, test] = match train_folder {
-            Some(_) => [part(&VALID), part(&TEST)].map(|path| path.map(|path| find(folder, &path)).transpose()),
+            Some(_) => [part(&VALID), part(&TEST)].map(|path| path.map(|path| find(&path)).transpose()),
             None => [Ok(None), Ok(None)],
         };
         Parts { name: folder_name(folder), given: folder, folder, train, valid: valid?, test: test? }.splits()
@@ -159,17 +160,22 @@ impl Found {
     }
 }
 
-/// The pictures in the folders of `part`, which lies in `folder`, in the order of their paths.
-fn find(folder: &Path, part: &Path) -> Result<Found, DataError> {
+/// The pictures in the folders of `part`, which lies in `folder`, in the order of their paths. Other file systems that are
+/// mounted below are not searched.
+fn find(folder: &Path, part: &Path, skip_unreadable: bool) -> Result<Found, DataError> {
     let mut found = Found::default();
     let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
-    let walk = WalkDir::new(part).min_depth(1).follow_links(true).sort_by_file_name().into_iter();
+    let walk =
+        WalkDir::new(part).min_depth(1).follow_links(true).same_file_system(true).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || !hidden(entry.file_name())) {
         let entry = match entry {
             Ok(entry) => entry,
             // A link that leads nowhere or to a folder above.
             Err(error) => {
                 let path = error.path().unwrap_or(part).to_owned();
+                if error.depth() == 1 && path.is_dir() && !skip_unreadable {
+                    return Err(DataError::UnreadableClass { path, reason: error.to_string() });
+                }
                 found.unreadable.insert(path, error.to_string());
                 continue;
             }

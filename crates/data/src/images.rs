@@ -104,6 +104,18 @@ impl ImageSet {
         }
     }
 
+    /// Classes of which no picture at all can be read, as far as their files were read so far, each with the reason for one.
+    pub fn unreadable_classes(&self) -> Vec<(usize, String)> {
+        let Images::Files(files) = &self.images else { return Vec::new() };
+        let mut reasons: std::collections::BTreeMap<usize, Option<String>> = Default::default();
+        for index in 0..self.len() {
+            let (Some(place), Some(label)) = (self.place(index), self.label(index)) else { continue };
+            let reason = files.unreadable_reason(place);
+            reasons.entry(label).and_modify(|known| *known = known.take().and(reason.clone())).or_insert(reason);
+        }
+        reasons.into_iter().filter_map(|(class, reason)| Some((class, reason?))).collect()
+    }
+
     /// A checksum of what `sum` is of, and the images and their classes; of images in files, of their names and sizes.
     pub fn checksum(&self, mut sum: u32) -> u32 {
         for index in 0..self.len() {

@@ -8,7 +8,6 @@
 //! Knows no networks. Picture files are decoded with the feature `images`; datasets are fetched with `download`.
 
 pub mod augment;
-mod burn_loader;
 mod cifar;
 pub mod digit;
 pub mod download;
@@ -25,11 +24,10 @@ pub mod preprocess;
 mod resample;
 
 pub use augment::Augment;
-pub use burn_loader::{Batch, BurnLoader, Cursor};
 pub use download::cache_dir;
 pub use error::DataError;
 pub use images::{ImageSet, LabelledImage};
 pub use loader::{Batches, Loader, LoaderConfig, Mix, PlainBatch};
-pub use named::{Source, Splits};
+pub use named::{Source, Splits, is_named};
 pub use picture::Picture;
 pub use preprocess::{Normaliser, Preprocess};

@@ -97,13 +97,6 @@ impl Loader {
         self.len().div_ceil(self.config.batch_size)
     }
 
-    /// The images `start..end` of the dataset under the same configuration.
-    #[must_use]
-    pub fn slice(&self, start: usize, end: usize) -> Self {
-        let part = burn_dataset::transform::PartialDataset::new(self.dataset.clone(), start, end);
-        Self { dataset: Arc::new(part), ..self.clone() }
-    }
-
     /// The batches of an epoch (counted from 1) from `first_batch` (counted from 0) on.
     pub fn epoch(&self, epoch: usize, first_batch: usize) -> Batches {
         let order = match self.config.shuffle {

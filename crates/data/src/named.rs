@@ -30,6 +30,13 @@ pub struct Source {
     pub data_dir: Option<PathBuf>,
     /// Opens no socket.
     pub offline: bool,
+    /// Leaves out classes whose folder cannot be read, instead of failing.
+    pub skip_unreadable: bool,
+}
+
+/// Whether this is the name of a dataset, and not a path.
+pub fn is_named(dataset: &str) -> bool {
+    NAMED.iter().any(|(name, _)| *name == dataset) || CIFAR.iter().any(|cifar| cifar.name == dataset)
 }
 
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
@@ -73,7 +80,7 @@ impl Splits {
         if TRAIN.iter().chain(&TEST).any(|file| idx::find(path, file).is_ok()) {
             return Self::from_idx_folder(path, folder_name(path), None);
         }
-        Self::from_class_folders(path)
+        Self::from_class_folders(path, source.skip_unreadable)
     }
 
     fn from_idx_folder(folder: &Path, name: String, class_names: Option<&[&str]>) -> Result<Self, DataError> {

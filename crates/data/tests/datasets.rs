@@ -162,7 +162,7 @@ fn put_cifar10(folder: &Path) {
 fn cifar_is_read_from_its_binary_files() {
     let folder = tempfile::tempdir().unwrap();
     put_cifar10(&folder.path().join("cifar10/cifar-10-batches-bin"));
-    let source = Source { data_dir: Some(folder.path().to_owned()), offline: true };
+    let source = Source { data_dir: Some(folder.path().to_owned()), offline: true, ..Source::default() };
     let splits = Splits::load("cifar10", &source).unwrap();
     assert_eq!(splits.train.labels().collect::<Vec<_>>(), [1, 9, 2, 9, 3, 9, 4, 9, 5, 9]);
     assert_eq!((splits.test.len(), splits.classes[9].as_str()), (1, "truck"));

@@ -37,7 +37,8 @@ fn written(folder: &tempfile::TempDir, name: &str, bytes: &[u8]) -> PathBuf {
 
 #[test]
 fn the_real_mnist_has_the_known_counts_and_first_labels() {
-    let splits = Splits::load("mnist", &Source { data_dir: Some(assets()), offline: true }).unwrap();
+    let splits =
+        Splits::load("mnist", &Source { data_dir: Some(assets()), offline: true, ..Source::default() }).unwrap();
     assert_eq!((splits.train.labels().count(), splits.test.labels().count()), (60_000, 10_000));
     assert_eq!(splits.train.shape(), Some([1, 28, 28]));
     assert_eq!(splits.train.labels().take(10).collect::<Vec<_>>(), [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
@@ -136,7 +137,8 @@ fn what_is_no_dataset_is_refused_with_the_choices() {
 
 #[test]
 fn a_validation_split_is_stratified_and_fixed_by_its_seed() {
-    let splits = Splits::load("mnist", &Source { data_dir: Some(assets()), offline: true }).unwrap();
+    let splits =
+        Splits::load("mnist", &Source { data_dir: Some(assets()), offline: true, ..Source::default() }).unwrap();
     let (rest, taken) = splits.train.split(6_000, 42).unwrap();
     assert_eq!((rest.labels().count(), taken.labels().count()), (54_000, 6_000));
     let mut counts = [[0usize; 2]; 10];

@@ -9,7 +9,12 @@ use kiln_data::{DataError, LabelledImage, Loader, LoaderConfig, PlainBatch, Prep
 
 fn mnist(count: usize) -> Arc<dyn Dataset<LabelledImage>> {
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/mnist");
-    Arc::new(Splits::load("mnist", &Source { data_dir: Some(assets), offline: true }).unwrap().test.first(count))
+    Arc::new(
+        Splits::load("mnist", &Source { data_dir: Some(assets), offline: true, ..Source::default() })
+            .unwrap()
+            .test
+            .first(count),
+    )
 }
 
 fn loader(dataset: Arc<dyn Dataset<LabelledImage>>, shuffle: Option<u64>, workers: usize) -> Loader {

@@ -1,12 +1,13 @@
 //! The zip archive of `torch.save`: one folder of any name with the pickle and the storages.
 
 use crate::error::{PthError, ZipError, excerpt};
+use crate::state_dict::Select;
 use crate::storage::Storages;
 use crate::zip::Zip;
 use crate::{StoredTensor, pickle, state_dict};
 
 /// Reads a zip archive.
-pub(crate) fn read(bytes: &[u8]) -> Result<Vec<StoredTensor>, PthError> {
+pub(crate) fn read(bytes: &[u8], select: Select) -> Result<Option<Vec<StoredTensor>>, PthError> {
     let zip = Zip::open(bytes).map_err(PthError::Zip)?;
     let pickles = zip.entries.iter().filter_map(|(name, data)| {
         let folder = name.strip_suffix("/data.pkl")?;
@@ -29,5 +30,5 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<StoredTensor>, PthError> {
             storages.insert(key, data);
         }
     }
-    state_dict::read(&pickle::parse(data, 0)?, &storages)
+    state_dict::read(&pickle::parse(data, 0)?, &storages, select)
 }

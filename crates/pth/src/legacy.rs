@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::cursor::Cursor;
 use crate::error::{PthError, StorageError, excerpt};
 use crate::pickle::{self, Pickle};
-use crate::state_dict;
+use crate::state_dict::{self, Select};
 use crate::storage::{StorageReference, Storages};
 use crate::{StoredTensor, value::Value};
 
@@ -16,7 +16,7 @@ const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0
 const VERSION: i64 = 1001;
 
 /// Reads a file of the legacy format. Bytes after the last storage do not matter, as in torch.
-pub(crate) fn read(bytes: &[u8]) -> Result<Vec<StoredTensor>, PthError> {
+pub(crate) fn read(bytes: &[u8], select: Select) -> Result<Option<Vec<StoredTensor>>, PthError> {
     // A first pickle with an error is just as well the begin of any other file.
     let magic = pickle::parse(bytes, 0).map_err(|_| PthError::UnknownFormat)?;
     if !matches!(magic.values.get(magic.root), Value::Long(number) if *number == MAGIC) {
@@ -31,7 +31,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<StoredTensor>, PthError> {
     let object = pickle::parse(bytes, system.end)?;
     let keys = pickle::parse(bytes, object.end)?;
     let storages = read_storages(bytes, &object, object.end, &keys)?;
-    state_dict::read(&object, &storages)
+    state_dict::read(&object, &storages, select)
 }
 
 fn unexpected(offset: usize, expected: &'static str, pickle: &Pickle) -> PthError {

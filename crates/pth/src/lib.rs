@@ -21,6 +21,8 @@ mod storage;
 mod value;
 mod zip;
 
+use state_dict::Select;
+
 pub use error::{PickleError, PthError, StorageError, TensorError, ZipError};
 
 /// One tensor of a state dict, in row-major order whatever its strides in the file were.
@@ -44,5 +46,27 @@ pub struct StoredTensor {
 ///
 /// If the file is damaged, hostile, or of a kind that this crate does not read; see [`PthError`].
 pub fn read(bytes: &[u8]) -> Result<Vec<StoredTensor>, PthError> {
-    if bytes.starts_with(zip::LOCAL_HEADER) { archive::read(bytes) } else { legacy::read(bytes) }
+    Ok(read_from(bytes, &WRAPPERS, true)?.unwrap_or_default())
+}
+
+/// Reads the averaged weights (EMA) beside those that [`read`] gives: the dict of tensors under `state_dict_ema` (timm) or
+/// `model_ema` (torchvision); `None` if there are none.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_averaged(bytes: &[u8]) -> Result<Option<Vec<StoredTensor>>, PthError> {
+    read_from(bytes, &AVERAGES, false)
+}
+
+/// The keys under which training scripts keep the state dict, in the order in which they are tried.
+const WRAPPERS: [&str; 3] = ["model", "state_dict", "model_ema"];
+
+/// The keys under which they keep averaged weights.
+const AVERAGES: [&str; 2] = ["state_dict_ema", "model_ema"];
+
+/// Reads the state dict under one of `keys`, or at the top if that `may_be_bare`.
+fn read_from(bytes: &[u8], keys: &[&str], may_be_bare: bool) -> Result<Option<Vec<StoredTensor>>, PthError> {
+    let select = Select { keys, may_be_bare };
+    if bytes.starts_with(zip::LOCAL_HEADER) { archive::read(bytes, select) } else { legacy::read(bytes, select) }
 }

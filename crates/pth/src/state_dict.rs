@@ -10,8 +10,14 @@ use crate::pickle::Pickle;
 use crate::storage::Storages;
 use crate::value::{Id, Rebuild, Value, Values};
 
-/// The keys under which training scripts keep the state dict, in the order in which they are tried.
-const WRAPPERS: [&str; 3] = ["model", "state_dict", "model_ema"];
+/// Which of a file's dicts is read.
+#[derive(Clone, Copy)]
+pub(crate) struct Select<'a> {
+    /// The keys under which it may be, in the order in which they are tried.
+    pub(crate) keys: &'a [&'a str],
+    /// Whether it may be the file's top-level dict itself.
+    pub(crate) may_be_bare: bool,
+}
 
 /// The entries that a state dict may have.
 const MAX_TENSORS: usize = 1 << 16;
@@ -33,10 +39,14 @@ struct Found<'a> {
     key: &'a str,
 }
 
-/// Reads the tensors of the state dict in `pickle`.
-pub(crate) fn read(pickle: &Pickle, storages: &Storages) -> Result<Vec<StoredTensor>, PthError> {
+/// Reads the tensors of the state dict in `pickle`; `None` if it is not where it may be.
+pub(crate) fn read(
+    pickle: &Pickle,
+    storages: &Storages,
+    select: Select,
+) -> Result<Option<Vec<StoredTensor>>, PthError> {
     let values = &pickle.values;
-    let entries = select(values, pickle.root)?;
+    let Some(entries) = select.entries(values, pickle.root)? else { return Ok(None) };
     if entries.len() > MAX_TENSORS {
         return Err(PthError::TooManyTensors { count: entries.len(), limit: MAX_TENSORS });
     }
@@ -58,41 +68,46 @@ pub(crate) fn read(pickle: &Pickle, storages: &Storages) -> Result<Vec<StoredTen
         }
     }
     check_size(&found)?;
-    found.into_iter().map(copy).collect()
+    found.into_iter().map(copy).collect::<Result<_, _>>().map(Some)
 }
 
 fn fails(name: &str, error: TensorError) -> PthError {
     PthError::Tensor { name: excerpt(name), error }
 }
 
-/// The entries of the state dict: of a wrapped one if it has a tensor, since next to it there may be tensors that are
-/// none of the model's, such as the best accuracy so far.
-fn select<'v>(values: &'v Values, root: Id) -> Result<&'v [(Id, Id)], PthError> {
-    let Value::Dict(top) = values.get(root) else {
-        return Err(PthError::NotADict { found: values.get(root).describe() });
-    };
-    let mut wrapped = Vec::new();
-    for wrapper in WRAPPERS {
-        let mut inside = top.iter().filter(|(key, _)| values.text(*key) == Some(wrapper));
-        let first = inside.next();
-        if inside.next().is_some() {
-            return Err(fails(wrapper, TensorError::Duplicate));
+impl Select<'_> {
+    /// The entries of the state dict: of a wrapped one if it has a tensor, since next to it there may be tensors that are
+    /// none of the model's, such as the best accuracy so far.
+    fn entries<'v>(self, values: &'v Values, root: Id) -> Result<Option<&'v [(Id, Id)]>, PthError> {
+        let Value::Dict(top) = values.get(root) else {
+            return Err(PthError::NotADict { found: values.get(root).describe() });
+        };
+        let mut wrapped = Vec::new();
+        for &wrapper in self.keys {
+            let mut inside = top.iter().filter(|(key, _)| values.text(*key) == Some(wrapper));
+            let first = inside.next();
+            if inside.next().is_some() {
+                return Err(fails(wrapper, TensorError::Duplicate));
+            }
+            match first.map(|&(_, value)| values.get(value)) {
+                Some(Value::Dict(inner)) if !inner.is_empty() => wrapped.push(inner.as_slice()),
+                _ => {}
+            }
         }
-        match first.map(|&(_, value)| values.get(value)) {
-            Some(Value::Dict(inner)) if !inner.is_empty() => wrapped.push(inner.as_slice()),
-            _ => {}
+        let has =
+            |entries: &[(Id, Id)], wanted: fn(&Value) -> bool| entries.iter().any(|&(_, v)| wanted(values.get(v)));
+        let is_tensor: fn(&Value) -> bool = |value| matches!(value, Value::Tensor(_));
+        // Without any tensor, an opaque value makes the better message.
+        let is_opaque: fn(&Value) -> bool = |value| matches!(value, Value::Opaque(_));
+        let candidates = || wrapped.iter().copied().chain(self.may_be_bare.then_some(top.as_slice()));
+        let chosen =
+            [is_tensor, is_opaque].into_iter().find_map(|wanted| candidates().find(|inner| has(inner, wanted)));
+        match chosen {
+            Some(entries) => Ok(Some(entries)),
+            None if !self.may_be_bare => Ok(None),
+            None if top.is_empty() => Ok(Some(top)),
+            None => Err(PthError::NoTensors),
         }
-    }
-    let has = |entries: &[(Id, Id)], wanted: fn(&Value) -> bool| entries.iter().any(|&(_, v)| wanted(values.get(v)));
-    let is_tensor: fn(&Value) -> bool = |value| matches!(value, Value::Tensor(_));
-    // Without any tensor, an opaque value makes the better message.
-    let is_opaque: fn(&Value) -> bool = |value| matches!(value, Value::Opaque(_));
-    let candidates = || wrapped.iter().copied().chain([top.as_slice()]);
-    let chosen = [is_tensor, is_opaque].into_iter().find_map(|wanted| candidates().find(|inner| has(inner, wanted)));
-    match chosen {
-        Some(entries) => Ok(entries),
-        None if top.is_empty() => Ok(top),
-        None => Err(PthError::NoTensors),
     }
 }
 

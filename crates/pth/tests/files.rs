@@ -114,3 +114,12 @@ fn flipped_bytes_do_no_harm() {
     }
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
 }
+
+#[test]
+fn averaged_weights_are_found_beside_the_others() {
+    let averaged = |name: &str| kiln_pth::read_averaged(&load(name)).unwrap();
+    assert_eq!(averaged("model-ema").unwrap()[0].values, [1.0, 1.0]);
+    for without in ["checkpoint", "module-zip", "module-legacy", "state-dict"] {
+        assert_eq!(averaged(without), None, "{without}");
+    }
+}

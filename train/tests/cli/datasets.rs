@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::run::{Bench, assert_fails, text};
 
-const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/tests/pictures");
+const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/data/tests/pictures");
 
 /// Two classes, grey and coloured, in `folder/train` and `folder/val`, with one file that is no picture.
 fn put_pictures(folder: &Path) {

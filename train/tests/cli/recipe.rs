@@ -118,13 +118,11 @@ fn knobs_that_do_not_fit_are_refused() {
         ("--hflip 1.5", "--hflip: out of range, expected 0 to 1"),
         ("--scale 0.9 0.1", "--scale: out of range"),
         ("--model-ema-decay 1", "--model-ema-decay: out of range"),
-        ("--transform-input true", "--transform-input: out of range"),
+        ("--mean 0.1 0.2", "--mean: 2 numbers for images of 1 channels"),
+        ("--freeze 99", "--freeze 99: leaves nothing to train: lecture-cnn has 3 layers with weights"),
+        ("--sched cosine --min-lr 0.5", "--min-lr: out of range, expected at most the learning rate, 0.01"),
         ("--model resnet18 --img-size 4", "--model resnet18: takes images of"),
         ("--mixup 1e-310", "--mixup: out of range"),
-        (
-            "--model googlenet --img-size 32 --transform-input true",
-            "--transform-input true: wants images of 3 channels",
-        ),
         (
             "--model resnet8 --img-size 4096 -b 640",
             "--batch-size 640: a batch of images of [1, 4096, 4096] is too large",

@@ -81,7 +81,7 @@ fn a_run_killed_in_its_first_epoch_begins_again() {
     bench.trained("--name whole");
     assert_eq!(interrupt(&bench, "", "killed", "[1,    2]", "-KILL"), None);
     let resumed = bench.resumed("--resume killed");
-    assert!(text(&resumed.stderr).contains("no usable checkpoint, begins at epoch 1"));
+    assert!(text(&resumed.stderr).contains("no checkpoint yet, begins at epoch 1"));
     assert_same(&bench, "whole", "killed");
 }
 
@@ -112,12 +112,15 @@ fn a_damaged_checkpoint_is_passed_over() {
     let bench = Bench::new();
     bench.trained("--name whole --epochs 4");
     bench.trained("--name parts --epochs 3");
-    let model = bench.run("parts").join("checkpoints/00003-00000/model.mpk");
+    let model = bench.run("parts").join("checkpoints/00003-00000/model.safetensors");
     let bytes = fs::read(&model).unwrap();
     fs::write(&model, &bytes[..bytes.len() / 2]).unwrap();
     let resumed = bench.resumed("--resume parts --epochs 4");
     let message = text(&resumed.stderr);
-    assert!(message.contains("model.mpk is not what the manifest says") && message.contains("in epoch 3"), "{message}");
+    assert!(
+        message.contains("model.safetensors is not what the manifest says") && message.contains("in epoch 3"),
+        "{message}"
+    );
     assert_same(&bench, "whole", "parts");
 }
 
@@ -151,4 +154,115 @@ fn without_a_run_auto_starts_one_and_says_so() {
     assert!(output.status.success());
     assert!(text(&output.stderr).contains("no run to continue, starts a new one"));
     assert!(bench.run("lecture-cnn-mnist-001").join("result.json").is_file());
+}
+
+/// Whatever is wrong with a run's checkpoints: it does not begin again over the weights that it has.
+#[test]
+fn a_checkpoint_that_cannot_be_used_is_not_no_checkpoint() {
+    let bench = Bench::new();
+    bench.trained("--name run --epochs 2");
+    let run = bench.run("run");
+    let kept = ["best.safetensors", "last.safetensors", "metrics.csv", "config.toml", "result.json"];
+    let read = || kept.map(|name| fs::read(run.join(name)).unwrap());
+    let before = read();
+    let refused = |wanted: &[&str]| {
+        for flags in ["--resume run --epochs 2000", "--resume auto --epochs 2000", "--resume run"] {
+            assert_fails(&bench.resume(flags), 3, wanted);
+            assert!(read() == before, "{flags}");
+        }
+    };
+    let checkpoints = run.join("checkpoints");
+    let newest = checkpoints.join("00002-00000");
+    let change = |file: &str, from: &str, to: &str| {
+        let path = newest.join(file);
+        let own = fs::read_to_string(&path).unwrap();
+        assert!(own.contains(from), "{own}");
+        fs::write(&path, own.replace(from, to)).unwrap();
+        move || fs::write(&path, &own).unwrap()
+    };
+    let back = change("manifest.json", "\"version\": 2", "\"version\": 3");
+    refused(&["checkpoint of version 3", "nothing was changed"]);
+    back();
+    // Both are damaged.
+    let models = ["00001-00000", "00002-00000"].map(|name| checkpoints.join(name).join("model.safetensors"));
+    let own = models.each_ref().map(|path| fs::read(path).unwrap());
+    models.iter().for_each(|path| fs::write(path, "torn").unwrap());
+    refused(&["00002-00000: damaged checkpoint"]);
+    models.iter().zip(own).for_each(|(path, own)| fs::write(path, own).unwrap());
+    fs::rename(&checkpoints, bench.run("elsewhere")).unwrap();
+    refused(&["no checkpoint, but the run has weights", "--config"]);
+    fs::write(&checkpoints, "").unwrap();
+    refused(&["checkpoints: cannot be read"]);
+    fs::remove_file(&checkpoints).unwrap();
+    fs::rename(bench.run("elsewhere"), &checkpoints).unwrap();
+    bench.resumed("--resume run --epochs 3");
+    assert_eq!(bench.metrics("run").len(), 3);
+}
+
+#[test]
+fn options_edited_by_hand_are_compared_with_the_checkpoint() {
+    let bench = Bench::new();
+    bench.trained("--name run");
+    let config = bench.run("run").join("config.toml");
+    let own = fs::read_to_string(&config).unwrap();
+    fs::write(&config, own.replace("lr = 0.01", "lr = 0.5")).unwrap();
+    let wanted = ["config.toml: lr is 0.5", "trained with 0.01"];
+    assert_fails(&bench.resume("--resume run --epochs 3"), 3, &wanted);
+    fs::write(&config, own).unwrap();
+    bench.resumed("--resume run --epochs 3 --patience 9 --checkpoint-hist 1 --offline");
+}
+
+#[test]
+fn a_run_resumes_from_any_folder() {
+    let bench = Bench::new();
+    let data = fs::canonicalize(crate::run::mnist()).unwrap();
+    std::os::unix::fs::symlink(data, bench.path().join("digits")).unwrap();
+    bench.trained("--name whole --epochs 3 --dataset digits");
+    bench.trained("--name parts --epochs 2 --dataset digits");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+    let run = bench.run("parts");
+    let resumed = command.current_dir(elsewhere.path()).args(["--dashboard", "plain", "--epochs", "3", "--resume"]);
+    let output = resumed.arg(&run).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_same(&bench, "whole", "parts");
+}
+
+#[test]
+fn more_epochs_under_a_schedule_that_ends_are_told_of() {
+    let bench = Bench::new();
+    bench.trained("--name run --epochs 1 --sched cosine");
+    let resumed = bench.resumed("--resume run --epochs 2");
+    assert!(text(&resumed.stderr).contains("the learning rate jumps"), "{}", text(&resumed.stderr));
+}
+
+/// The weights of an epoch are written after its checkpoint: a run that was killed in between writes them when it goes on.
+#[test]
+fn weights_that_a_kill_kept_from_being_written_are_written_on_resuming() {
+    let bench = Bench::new();
+    bench.trained("--name whole --epochs 2");
+    bench.trained("--name parts --epochs 1");
+    for name in ["last.safetensors", "best.safetensors", "result.json"] {
+        fs::remove_file(bench.run("parts").join(name)).unwrap();
+    }
+    bench.resumed("--resume parts");
+    assert!(bench.run("parts").join("best.safetensors").is_file());
+    bench.resumed("--resume parts --epochs 2");
+    assert_same(&bench, "whole", "parts");
+}
+
+/// Other programs read it: names and shapes are PyTorch's, and it is a weights file like any other.
+#[test]
+fn a_checkpoint_is_made_of_weights_files() {
+    let bench = Bench::new();
+    bench.trained("--name run --epochs 1 --opt adam --model-ema");
+    let checkpoint = bench.run("run").join("checkpoints/00001-00000");
+    for file in ["model.safetensors", "average.safetensors"] {
+        let weights = kiln_model::weights::Weights::read(&checkpoint.join(file)).unwrap();
+        assert_eq!(weights.description().training.epoch, 1);
+    }
+    let bytes = fs::read(checkpoint.join("optimizer.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(file.tensor("fc.weight.exp_avg").unwrap().shape(), [10, 320]);
+    assert_eq!(file.names().len(), 12, "two for each of six weights");
 }

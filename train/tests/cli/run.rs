@@ -106,7 +106,7 @@ pub fn text(bytes: &[u8]) -> String {
 
 /// The tensors of a weights file, in the order of their names.
 pub fn tensors(path: &Path, architecture: Architecture) -> Vec<NamedTensor> {
-    let mut tensors = Weights::initial(path, architecture).unwrap().tensors;
+    let mut tensors = Weights::tensors_for(path, architecture, true).unwrap().tensors;
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     tensors
 }

@@ -1,0 +1,7 @@
+//! Networks and their weights, against PyTorch and against themselves.
+
+mod exchange;
+mod golden;
+mod gradients;
+mod weights;
+mod zoo;

@@ -1,0 +1,45 @@
+//! `train.log`: the lines of a run, and the lock that keeps other processes out of its folder.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::path::PathBuf;
+
+use kiln_cli::{Exit, Failure, RunFolder};
+
+use crate::event::{Event, Observer};
+use crate::ui::lines::line;
+
+/// The open file.
+pub struct Log {
+    path: PathBuf,
+    file: File,
+    /// What the validation set is called in lines.
+    pub valid_name: &'static str,
+}
+
+impl Log {
+    /// Opens the log of a run and locks it.
+    ///
+    /// # Errors
+    /// If another process trains the run, or the file cannot be opened.
+    pub fn lock(run: &RunFolder) -> Result<Self, Failure> {
+        let path = run.log();
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = file.map_err(|error| Failure::write(&path, &error))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                let what = format!("{}: another process is training this run", run.path().display());
+                Err(Failure::new(Exit::Usage, what))
+            }
+            // A file system without locks must not keep anybody from training.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self { path, file, valid_name: "test" }),
+        }
+    }
+}
+
+impl Observer for Log {
+    fn observe(&mut self, event: &Event<'_>) -> Result<(), Failure> {
+        let Some(line) = line(event, self.valid_name) else { return Ok(()) };
+        writeln!(self.file, "{line}").map_err(|error| Failure::write(&self.path, &error))
+    }
+}
