@@ -32,7 +32,7 @@ fn an_image_file_gives_exactly_the_logits_of_the_dataset() {
 
     let weights = infer::built_in().unwrap();
     let device = Default::default();
-    let network = weights.network::<Reference>(&device).unwrap();
+    let network = weights.clone().into_network::<Reference>(&device).unwrap();
     let options = LoaderConfig { batch_size: BATCH, shuffle: None, workers: 0, augment: None };
     let loader = Loader::new("mnist", Arc::new(set), &weights.description().preprocess, options);
     let mut from_dataset = Vec::new();

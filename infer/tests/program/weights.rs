@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use kiln_backend::Reference;
-use kiln_model::weights::{Weights, to_bytes};
-use kiln_model::{Architecture, Description};
+use kiln_model::Architecture;
+use kiln_model::weights::{Description, Weights, to_bytes};
 use serde_json::json;
 
 use super::{assets, classify, folder};
