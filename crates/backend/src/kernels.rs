@@ -30,7 +30,7 @@ fn kernel_block(x: &Shape, weight: &Shape, block: &ConvBlock) -> kernels::ConvBl
 
 /// Whether the winners of a block's pooling fit the kernels' form.
 fn fits_winners(block: &ConvBlock) -> bool {
-    block.max_pool.as_ref().is_none_or(Pool::fits_winners)
+    block.max_pool.as_ref().is_none_or(Pool::argmax_fits_u8)
 }
 
 /// Runs a block, and for training keeps the winners; `None` leaves it to Burn.
@@ -76,7 +76,7 @@ fn conv_block_backward<T: Dense>(saved: Saved<'_, T>, block: &ConvBlock, needs: 
         None => Cow::Borrowed(&[][..]),
     };
     let (x_values, weight_values, output, grad) = (x.f32s()?, weight.f32s()?, output.f32s()?, grad.f32s()?);
-    let saved = kernels::Saved { x: &x_values, weight: &weight_values, output: &output, winners: &winners };
+    let saved = kernels::Saved { x: &x_values, weight: &weight_values, output: &output, argmax: &winners };
     let gradients = kernel.backward(saved, &grad, needs);
     Some([
         gradients.x.map(|values| tensor(values, x.shape())),
@@ -92,7 +92,7 @@ fn max_pool2d_values<T: Dense>(x: &T, pool: &Pool) -> Option<T> {
 
 fn max_pool2d_training<T: Dense>(x: &T, pool: &Pool) -> Option<(T, T)> {
     let image = x.shape().dims();
-    if !pool.fits_winners() {
+    if !pool.argmax_fits_u8() {
         return None;
     }
     let (output, winners) = kernels::max_pool2d_training(pool, image, &x.f32s()?);
@@ -160,7 +160,7 @@ fn batch_norm_backward<T: Dense>(
         &gradient,
     );
     let channels = [shape[1]];
-    let residual = gradients.rectified.map_or_else(|| grad.clone(), |values| tensor(values, shape.clone()));
+    let residual = gradients.pre_relu.map_or_else(|| grad.clone(), |values| tensor(values, shape.clone()));
     Some([tensor(gradients.x, shape), tensor(gradients.weight, channels), tensor(gradients.bias, channels), residual])
 }
 
@@ -183,7 +183,7 @@ fn conv_affine<T: Dense>([x, weight, scale, shift]: [&T; 4], residual: Option<&T
 ///
 /// `None` for a small one: Burn's product rearranges the weight, which takes no time there.
 fn product_block(x: &Shape, weight: &Shape) -> Option<kernels::ConvBlock> {
-    /// From here on the kernels have a way that is made for it (`stream.rs`).
+    /// From here on the kernels have a way that is made for it (`conv/pointwise.rs`).
     const LARGE: usize = 1 << 20;
     let ([rows, inputs], [_, outputs]) = (x.dims(), weight.dims());
     let conv = || kernels::Conv2d::new([1, inputs, 1, outputs], [rows, inputs, 1, 1]);
@@ -204,7 +204,7 @@ fn product_backward<T: Dense>(
 ) -> Option<[Option<T>; 2]> {
     let kernel = product_block(&x.shape(), &weight.shape())?;
     let (rows, image, grad) = (x.f32s()?, weight.f32s()?, grad.f32s()?);
-    let saved = kernels::Saved { x: &image, weight: &rows, output: &[], winners: &[] };
+    let saved = kernels::Saved { x: &image, weight: &rows, output: &[], argmax: &[] };
     let needs = Needs { x: needs_weight, weight: needs_x, bias: false };
     let gradients = kernel.backward(saved, &grad, needs);
     Some([

@@ -57,7 +57,7 @@ pub enum ShapeError {
     #[error("stride, dilation, kernel size, groups and channels must be at least 1")]
     Zero,
     /// A number that no image calls for.
-    #[error("stride, padding, dilation and kernel size must be at most {}", kiln_kernels::LARGEST)]
+    #[error("stride, padding, dilation and kernel size must be at most {}", kiln_kernels::MAX_SIZE)]
     TooLarge,
 }
 
@@ -112,7 +112,7 @@ pub fn pool2d_output(x: [usize; 4], pool: &Pool) -> Result<[usize; 4], ShapeErro
 
 /// Whether sums and products of sizes stay numbers.
 fn check_sizes(sizes: [[usize; 2]; 4]) -> Result<(), ShapeError> {
-    let fits = sizes.as_flattened().iter().all(|&size| size <= kiln_kernels::LARGEST);
+    let fits = sizes.as_flattened().iter().all(|&size| size <= kiln_kernels::MAX_SIZE);
     if fits { Ok(()) } else { Err(ShapeError::TooLarge) }
 }
 

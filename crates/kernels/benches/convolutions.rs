@@ -37,7 +37,7 @@ fn time(row: usize, sizes: &[usize], seconds: Duration) {
     };
     let (x, weight, grad) = (values(conv.image), values(conv.weight), values(conv.output()));
     let block = ConvBlock { conv, max_pool: None, relu: false };
-    let saved = Saved { x: &x, weight: &weight, output: &[], winners: &[] };
+    let saved = Saved { x: &x, weight: &weight, output: &[], argmax: &[] };
     let needs = |x, weight| Needs { x, weight, bias: false };
     let report = |pass, milliseconds| println!("{row},{pass},{milliseconds:.4}");
     report("forward", median(seconds, || drop(block.forward(&x, &weight, None))));

@@ -2,7 +2,7 @@
 //!
 //! Prints `level,operation,milliseconds,GFLOP/s` for each level of vector instructions: the median of the calls of SECONDS
 //! (0.2) on a batch of 64, and the work that the operation's definition asks for in that time. The gradients from the
-//! winners do a quarter of that work, since the rest multiplies zeros. `peak` is what multiply-adds in registers reach on
+//! argmax do a quarter of that work, since the rest multiplies zeros. `peak` is what multiply-adds in registers reach on
 //! as many threads.
 
 mod timing;
@@ -59,8 +59,8 @@ fn block(name: &str, conv: Conv2d, inner: bool, seconds: Duration) {
     };
     let (x, weight) = (values(block.conv.image.iter().product()), values(block.conv.weight.iter().product()));
     let (bias, grad) = (vec![0.; out], values(block.output().iter().product()));
-    let (output, winners) = block.forward_training(&x, &weight, Some(&bias));
-    let saved = Saved { x: &x, weight: &weight, output: &output, winners: &winners };
+    let (output, argmax) = block.forward_training(&x, &weight, Some(&bias));
+    let saved = Saved { x: &x, weight: &weight, output: &output, argmax: &argmax };
     let backward = |x| {
         let needs = Needs { x, weight: !x, bias: !x };
         median(seconds, || drop(block.backward(saved, &grad, needs)))

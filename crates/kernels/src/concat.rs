@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::scratch::filled;
 
 /// Numbers that one piece of work copies.
-const PIECE: usize = 1 << 15;
+const TASK_FLOATS: usize = 1 << 15;
 
 /// The channels of all parts, one after the other: `parts[i]` is `[N, C_i, H, W]`, the result `[N, sum of C_i, H, W]`.
 ///
@@ -18,8 +18,8 @@ pub fn concat(images: usize, parts: &[&[f32]]) -> Vec<f32> {
     let rows: Vec<usize> = parts.iter().map(|part| row(images, part)).collect();
     let row: usize = rows.iter().sum();
     let write = |out: &mut [MaybeUninit<f32>]| {
-        out.par_chunks_mut(PIECE).enumerate().for_each(|(piece, mut out)| {
-            let (mut image, mut offset) = (piece * PIECE / row, piece * PIECE % row);
+        out.par_chunks_mut(TASK_FLOATS).enumerate().for_each(|(task, mut out)| {
+            let (mut image, mut offset) = (task * TASK_FLOATS / row, task * TASK_FLOATS % row);
             while !out.is_empty() {
                 for (part, &row) in parts.iter().zip(&rows) {
                     let start = offset.min(row);
@@ -49,8 +49,8 @@ pub fn split(images: usize, x: &[f32], rows: &[usize]) -> Vec<Vec<f32>> {
     });
     let part = |(start, &row): (usize, &usize)| {
         let write = |out: &mut [MaybeUninit<f32>]| {
-            out.par_chunks_mut(PIECE).enumerate().for_each(|(piece, mut out)| {
-                let (mut image, mut offset) = (piece * PIECE / row, piece * PIECE % row);
+            out.par_chunks_mut(TASK_FLOATS).enumerate().for_each(|(task, mut out)| {
+                let (mut image, mut offset) = (task * TASK_FLOATS / row, task * TASK_FLOATS % row);
                 while !out.is_empty() {
                     let count = (row - offset).min(out.len());
                     let (now, later) = out.split_at_mut(count);

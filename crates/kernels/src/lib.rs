@@ -7,27 +7,22 @@
 //! Results do not depend on the number of threads: work is cut by shape alone, and sums are added in one order.
 
 mod block;
-mod channels_last;
 mod concat;
+mod conv;
 mod cross_entropy;
-mod few;
-mod grid;
-mod lanes;
 mod norm;
-mod panels;
-mod pieces;
+mod pack;
+mod parallel;
 mod pool;
-mod product;
+mod relu;
 mod scratch;
 mod shape;
 pub mod simd;
-mod stream;
 mod transpose;
-mod winners;
 
 pub use block::{ConvBlock, Gradients, Needs, Saved};
 pub use concat::{concat, split};
 pub use cross_entropy::cross_entropy;
 pub use norm::{BatchNorm, BatchNormGradients, batch_norm, batch_norm_backward, channel_affine};
 pub use pool::{avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward, max_pool2d_training};
-pub use shape::{Conv2d, LARGEST, Window};
+pub use shape::{Conv2d, MAX_SIZE, Window};

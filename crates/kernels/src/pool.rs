@@ -6,22 +6,19 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::scratch::filled;
 use crate::shape::Window;
+use crate::scratch::filled;
 
 /// Planes that one piece of work takes.
-const PLANES: usize = 16;
-
-/// Numbers of an element-wise piece of work.
-const ELEMENTS: usize = 1 << 16;
+const TASK_PLANES: usize = 16;
 
 /// The largest value under each window: `[N, C, H', W']`. Padding never wins, a NaN always does.
 ///
 /// # Panics
 /// If `x` has another length than `image` says, or the window does not fit.
 pub fn max_pool2d(window: &Window, image: [usize; 4], x: &[f32]) -> Vec<f32> {
-    let shape = Plane::of(window, image, x.len());
-    shape.map(x, |x, rows, columns, _| shape.largest(x, rows, columns).1)
+    let pooling = Pooling::of(window, image, x.len());
+    pooling.map(x, |x, rows, columns, _| pooling.largest(x, rows, columns).1)
 }
 
 /// As [`max_pool2d`], with the place `ky * kw + kx` of each maximum in its window: the first among equals, the last NaN.
@@ -29,45 +26,45 @@ pub fn max_pool2d(window: &Window, image: [usize; 4], x: &[f32]) -> Vec<f32> {
 /// # Panics
 /// As [`max_pool2d`], or if a window has more than 256 places.
 pub fn max_pool2d_training(window: &Window, image: [usize; 4], x: &[f32]) -> (Vec<f32>, Vec<u8>) {
-    let shape = Plane::of(window, image, x.len());
-    assert!(window.fits_winners(), "more than 256 places in {window:?}");
-    let mut winners = Vec::new();
-    let work = |out: &mut [MaybeUninit<f32>], winners: &mut [MaybeUninit<u8>]| {
-        let outputs = out.par_chunks_mut(PLANES * shape.result());
-        let places = winners.par_chunks_mut(PLANES * shape.result());
-        outputs.zip(places).zip(x.par_chunks(PLANES * shape.image())).for_each(|((out, winners), x)| {
-            let results = out.chunks_exact_mut(shape.result()).zip(winners.chunks_exact_mut(shape.result()));
-            for ((out, winners), x) in results.zip(x.chunks_exact(shape.image())) {
-                shape.for_each(|result, rows, columns, corner| {
-                    let (at, largest) = shape.largest(x, rows, columns);
+    let pooling = Pooling::of(window, image, x.len());
+    assert!(window.argmax_fits_u8(), "more than 256 places in {window:?}");
+    let mut argmax = Vec::new();
+    let work = |out: &mut [MaybeUninit<f32>], argmax: &mut [MaybeUninit<u8>]| {
+        let outputs = out.par_chunks_mut(TASK_PLANES * pooling.result());
+        let argmax = argmax.par_chunks_mut(TASK_PLANES * pooling.result());
+        outputs.zip(argmax).zip(x.par_chunks(TASK_PLANES * pooling.image())).for_each(|((out, argmax), x)| {
+            let results = out.chunks_exact_mut(pooling.result()).zip(argmax.chunks_exact_mut(pooling.result()));
+            for ((out, argmax), x) in results.zip(x.chunks_exact(pooling.image())) {
+                pooling.for_each(|result, rows, columns, corner| {
+                    let (at, largest) = pooling.largest(x, rows, columns);
                     out[result].write(largest);
-                    winners[result].write(shape.place(at, corner) as u8);
+                    argmax[result].write(pooling.place(at, corner) as u8);
                 });
             }
         });
     };
     // SAFETY: each plane writes all its results and places.
     let output =
-        unsafe { filled(shape.results(), |out| winners = filled(shape.results(), |places| work(out, places))) };
-    (output, winners)
+        unsafe { filled(pooling.results(), |out| argmax = filled(pooling.results(), |argmax| work(out, argmax))) };
+    (output, argmax)
 }
 
-/// The gradient `[N, C, H, W]` of max-pooling's input, from that of its result and the winners' places.
+/// The gradient `[N, C, H, W]` of max-pooling's input, from that of its result and the argmax' places.
 ///
 /// # Panics
-/// If a slice has another length than its shape says, or a winner lies outside the image.
-pub fn max_pool2d_backward(window: &Window, image: [usize; 4], grad: &[f32], winners: &[u8]) -> Vec<f32> {
-    let shape = Plane::of(window, image, image.iter().product());
+/// If a slice has another length than its pooling says, or a winner lies outside the image.
+pub fn max_pool2d_backward(window: &Window, image: [usize; 4], grad: &[f32], argmax: &[u8]) -> Vec<f32> {
+    let pooling = Pooling::of(window, image, image.iter().product());
     assert!(
-        grad.len() == shape.results() && winners.len() == grad.len(),
+        grad.len() == pooling.results() && argmax.len() == grad.len(),
         "one gradient and one winner for each result"
     );
     let mut x = vec![0.; image.iter().product()];
-    let planes = grad.par_chunks(PLANES * shape.result()).zip(winners.par_chunks(PLANES * shape.result()));
-    x.par_chunks_mut(PLANES * shape.image()).zip(planes).for_each(|(x, (grad, winners))| {
-        let results = grad.chunks_exact(shape.result()).zip(winners.chunks_exact(shape.result()));
-        for (x, (grad, winners)) in x.chunks_exact_mut(shape.image()).zip(results) {
-            shape.for_each(|result, _, _, corner| x[shape.pixel(winners[result], corner)] += grad[result]);
+    let planes = grad.par_chunks(TASK_PLANES * pooling.result()).zip(argmax.par_chunks(TASK_PLANES * pooling.result()));
+    x.par_chunks_mut(TASK_PLANES * pooling.image()).zip(planes).for_each(|(x, (grad, argmax))| {
+        let results = grad.chunks_exact(pooling.result()).zip(argmax.chunks_exact(pooling.result()));
+        for (x, (grad, argmax)) in x.chunks_exact_mut(pooling.image()).zip(results) {
+            pooling.for_each(|result, _, _, corner| x[pooling.pixel(argmax[result], corner)] += grad[result]);
         }
     });
     x
@@ -78,10 +75,10 @@ pub fn max_pool2d_backward(window: &Window, image: [usize; 4], grad: &[f32], win
 /// # Panics
 /// If `x` has another length than `image` says, or the window does not fit.
 pub fn avg_pool2d(window: &Window, image: [usize; 4], x: &[f32], count_include_pad: bool) -> Vec<f32> {
-    let shape = Plane::of(window, image, x.len());
-    shape.map(x, |x, rows, columns, corner| {
-        let count = shape.count(&rows, &columns, corner, count_include_pad);
-        let sum: f32 = rows.map(|y| x[y * shape.width..][columns.clone()].iter().sum::<f32>()).sum();
+    let pooling = Pooling::of(window, image, x.len());
+    pooling.map(x, |x, rows, columns, corner| {
+        let count = pooling.count(&rows, &columns, corner, count_include_pad);
+        let sum: f32 = rows.map(|y| x[y * pooling.width..][columns.clone()].iter().sum::<f32>()).sum();
         sum / count as f32
     })
 }
@@ -91,16 +88,16 @@ pub fn avg_pool2d(window: &Window, image: [usize; 4], x: &[f32], count_include_p
 /// # Panics
 /// If `grad` has another length than the window's results on `image`.
 pub fn avg_pool2d_backward(window: &Window, image: [usize; 4], grad: &[f32], count_include_pad: bool) -> Vec<f32> {
-    let shape = Plane::of(window, image, image.iter().product());
-    assert_eq!(grad.len(), shape.results(), "one gradient for each result");
+    let pooling = Pooling::of(window, image, image.iter().product());
+    assert_eq!(grad.len(), pooling.results(), "one gradient for each result");
     let mut x = vec![0.; image.iter().product()];
-    let planes = grad.par_chunks(PLANES * shape.result());
-    x.par_chunks_mut(PLANES * shape.image()).zip(planes).for_each(|(x, grad)| {
-        for (x, grad) in x.chunks_exact_mut(shape.image()).zip(grad.chunks_exact(shape.result())) {
-            shape.for_each(|result, rows, columns, corner| {
-                let share = grad[result] / shape.count(&rows, &columns, corner, count_include_pad) as f32;
+    let planes = grad.par_chunks(TASK_PLANES * pooling.result());
+    x.par_chunks_mut(TASK_PLANES * pooling.image()).zip(planes).for_each(|(x, grad)| {
+        for (x, grad) in x.chunks_exact_mut(pooling.image()).zip(grad.chunks_exact(pooling.result())) {
+            pooling.for_each(|result, rows, columns, corner| {
+                let share = grad[result] / pooling.count(&rows, &columns, corner, count_include_pad) as f32;
                 for y in rows {
-                    x[y * shape.width..][columns.clone()].iter_mut().for_each(|x| *x += share);
+                    x[y * pooling.width..][columns.clone()].iter_mut().for_each(|x| *x += share);
                 }
             });
         }
@@ -108,24 +105,8 @@ pub fn avg_pool2d_backward(window: &Window, image: [usize; 4], grad: &[f32], cou
     x
 }
 
-/// Turns negative values into zeros; a NaN stays one.
-pub(crate) fn relu(values: &mut [f32]) {
-    values.par_chunks_mut(ELEMENTS).for_each(|values| {
-        values.iter_mut().for_each(|value| *value = if *value < 0. { 0. } else { *value });
-    });
-}
-
-/// The gradient before ReLU: what arrives, where the output is not zero.
-pub(crate) fn relu_backward(output: &[f32], grad: &[f32]) -> Vec<f32> {
-    let mut x = grad.to_vec();
-    x.par_chunks_mut(ELEMENTS).zip(output.par_chunks(ELEMENTS)).for_each(|(x, output)| {
-        x.iter_mut().zip(output).for_each(|(x, &output)| *x = if output <= 0. { 0. } else { *x });
-    });
-    x
-}
-
 /// One channel of one image under a window.
-struct Plane {
+struct Pooling {
     window: Window,
     planes: usize,
     height: usize,
@@ -134,10 +115,10 @@ struct Plane {
     out: [usize; 2],
 }
 
-impl Plane {
+impl Pooling {
     fn of(window: &Window, image: [usize; 4], len: usize) -> Self {
         let [n, channels, height, width] = image;
-        assert_eq!(len, n * channels * height * width, "the images have another shape than {image:?}");
+        assert_eq!(len, n * channels * height * width, "the images have another pooling than {image:?}");
         assert!(height * width > 0, "images without pixels: {image:?}");
         let [.., rows, columns] = window.output(image);
         Self { window: window.clone(), planes: n * channels, height, width, out: [rows, columns] }
@@ -176,7 +157,7 @@ impl Plane {
     /// What `value` makes of each window of each plane: of the plane, the window's rows and columns, and its corner.
     fn map(&self, x: &[f32], value: impl Fn(&[f32], Range<usize>, Range<usize>, [usize; 2]) -> f32 + Sync) -> Vec<f32> {
         let write = |out: &mut [MaybeUninit<f32>]| {
-            let chunks = out.par_chunks_mut(PLANES * self.result()).zip(x.par_chunks(PLANES * self.image()));
+            let chunks = out.par_chunks_mut(TASK_PLANES * self.result()).zip(x.par_chunks(TASK_PLANES * self.image()));
             chunks.for_each(|(out, x)| {
                 for (out, x) in out.chunks_exact_mut(self.result()).zip(x.chunks_exact(self.image())) {
                     self.for_each(|result, rows, columns, corner| {

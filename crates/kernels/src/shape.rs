@@ -2,7 +2,7 @@
 
 /// The largest stride, padding, dilation and kernel: far more than any image needs, and little enough for sums and
 /// products of them to stay numbers.
-pub const LARGEST: usize = 1 << 16;
+pub const MAX_SIZE: usize = 1 << 16;
 
 /// A 2-D convolution of known sizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +30,10 @@ impl Conv2d {
     /// Shape of the result `[N, O, H', W']`.
     ///
     /// # Panics
-    /// If the kernel is larger than the padded image, a stride is 0, or a size is larger than [`LARGEST`].
+    /// If the kernel is larger than the padded image, a stride is 0, or a size is larger than [`MAX_SIZE`].
     pub fn output(&self) -> [usize; 4] {
         let sizes = [self.stride, self.padding[0], self.padding[1], self.dilation, [self.weight[2], self.weight[3]]];
-        assert!(sizes.as_flattened().iter().all(|&size| size <= LARGEST), "sizes beyond {LARGEST}: {self:?}");
+        assert!(sizes.as_flattened().iter().all(|&size| size <= MAX_SIZE), "sizes beyond {MAX_SIZE}: {self:?}");
         let side = |axis: usize| {
             let padded = self.image[axis + 2] + self.padding[axis][0] + self.padding[axis][1];
             let reach = self.dilation[axis] * (self.weight[axis + 2] - 1) + 1;
@@ -68,10 +68,10 @@ impl Window {
     ///
     /// # Panics
     /// If the window is larger than the padded image, its padding more than half of it, a stride 0, or a size larger than
-    /// [`LARGEST`].
+    /// [`MAX_SIZE`].
     pub fn output(&self, image: [usize; 4]) -> [usize; 4] {
         let sizes = [self.stride, self.padding, self.kernel];
-        assert!(sizes.as_flattened().iter().all(|&size| size <= LARGEST), "sizes beyond {LARGEST}: {self:?}");
+        assert!(sizes.as_flattened().iter().all(|&size| size <= MAX_SIZE), "sizes beyond {MAX_SIZE}: {self:?}");
         assert!((0..2).all(|axis| 2 * self.padding[axis] <= self.kernel[axis]), "too much padding: {self:?}");
         let side = |axis: usize| {
             let (size, padding, stride) = (image[axis + 2], self.padding[axis], self.stride[axis]);
@@ -87,7 +87,7 @@ impl Window {
     }
 
     /// Whether the places of a window can be told in a byte.
-    pub fn fits_winners(&self) -> bool {
+    pub fn argmax_fits_u8(&self) -> bool {
         self.kernel[0] * self.kernel[1] <= 256
     }
 }

@@ -17,7 +17,7 @@ pub enum Level {
 }
 
 /// Numbers in a vector of the widest level.
-pub(crate) const MOST_LANES: usize = 16;
+pub(crate) const MAX_LANES: usize = 16;
 
 impl Level {
     /// The levels of this processor, the best one last.

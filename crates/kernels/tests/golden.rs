@@ -97,11 +97,11 @@ fn blocks() {
                 );
             };
             close(&block.forward(&x, &weight, bias.as_deref()), "output");
-            let (output, winners) = block.forward_training(&x, &weight, bias.as_deref());
+            let (output, argmax) = block.forward_training(&x, &weight, bias.as_deref());
             close(&output, "output");
-            assert_eq!(winners, places(&case["winners"]), "winners of block {index}, {level:?}");
+            assert_eq!(argmax, places(&case["argmax"]), "argmax of block {index}, {level:?}");
 
-            let saved = Saved { x: &x, weight: &weight, output: &output, winners: &winners };
+            let saved = Saved { x: &x, weight: &weight, output: &output, argmax: &argmax };
             let gradients = block.backward(saved, &grad, Needs { x: true, weight: true, bias: has_bias });
             close(&gradients.x.unwrap(), "grad_x");
             close(&gradients.weight.unwrap(), "grad_weight");
@@ -125,10 +125,10 @@ fn pools() {
                 let x = formula(size(image), X, whole);
                 let grad = formula(size(window.output(image)), GRAD, whole);
                 close(&max_pool2d(&window, image, &x), kind, "output");
-                let (y, winners) = max_pool2d_training(&window, image, &x);
+                let (y, argmax) = max_pool2d_training(&window, image, &x);
                 close(&y, kind, "output");
-                assert_eq!(winners, places(&case[kind]["winners"]), "winners of {kind} of pool {index}, {level:?}");
-                close(&max_pool2d_backward(&window, image, &grad, &winners), kind, "grad_x");
+                assert_eq!(argmax, places(&case[kind]["argmax"]), "argmax of {kind} of pool {index}, {level:?}");
+                close(&max_pool2d_backward(&window, image, &grad, &argmax), kind, "grad_x");
             }
             for (kind, count_include_pad) in [("mean", false), ("mean_with_padding", true)] {
                 let x = formula(size(image), X, false);

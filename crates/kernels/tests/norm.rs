@@ -110,7 +110,7 @@ fn batch_norms() {
             }
             assert_close(&gradients.weight, &weights, 1e-3, format_args!("gradient of the weight: {what}"));
             assert_close(&gradients.bias, &biases, 1e-5, format_args!("gradient of the bias: {what}"));
-            let residual_gradient = gradients.rectified.unwrap_or_else(|| grad.clone());
+            let residual_gradient = gradients.pre_relu.unwrap_or_else(|| grad.clone());
             assert_close(&residual_gradient, &rectified, 0., format_args!("gradient of the residual: {what}"));
         });
     }

@@ -52,14 +52,14 @@ fn cases() -> impl Iterator<Item = (String, [usize; 4], Window, Vec<f32>, Vec<f3
 #[test]
 fn max_pools() {
     for (case, image, window, x, grad) in cases() {
-        let (expected, expected_winners) = reference::max_pool(&window, image, &wide(&x));
-        let expected_gradient = reference::max_pool_backward(&window, image, &wide(&grad), &expected_winners);
+        let (expected, expected_argmax) = reference::max_pool(&window, image, &wide(&x));
+        let expected_gradient = reference::max_pool_backward(&window, image, &wide(&grad), &expected_argmax);
         at_all_levels(|level| {
             assert_close(&max_pool2d(&window, image, &x), &expected, 0., format_args!("forward: {case}, {level:?}"));
-            let (y, winners) = max_pool2d_training(&window, image, &x);
+            let (y, argmax) = max_pool2d_training(&window, image, &x);
             assert_close(&y, &expected, 0., format_args!("training: {case}, {level:?}"));
-            assert_eq!(winners, expected_winners, "winners: {case}, {level:?}");
-            let gradient = max_pool2d_backward(&window, image, &grad, &winners);
+            assert_eq!(argmax, expected_argmax, "argmax: {case}, {level:?}");
+            let gradient = max_pool2d_backward(&window, image, &grad, &argmax);
             assert_close(&gradient, &expected_gradient, 1e-6, format_args!("gradient: {case}, {level:?}"));
         });
     }
@@ -88,13 +88,13 @@ fn not_a_number_wins() {
         let middle = x.len() / 2;
         let Some(value) = x.get_mut(middle) else { continue };
         *value = f32::NAN;
-        let (expected, expected_winners) = reference::max_pool(&window, image, &wide(&x));
+        let (expected, expected_argmax) = reference::max_pool(&window, image, &wide(&x));
         at_all_levels(|level| {
             let what = format!("NaN in place {middle}, {case}, {level:?}");
             assert_close(&max_pool2d(&window, image, &x), &expected, 0., format_args!("forward: {what}"));
-            let (y, winners) = max_pool2d_training(&window, image, &x);
+            let (y, argmax) = max_pool2d_training(&window, image, &x);
             assert_close(&y, &expected, 0., format_args!("training: {what}"));
-            assert_eq!(winners, expected_winners, "winners: {what}");
+            assert_eq!(argmax, expected_argmax, "argmax: {what}");
         });
     }
 }
@@ -104,11 +104,11 @@ fn padding_never_wins() {
     // Nothing is less than this, and yet the border must be: a winner there has no pixel that gets its gradient.
     for (case, image, window, x, _) in cases() {
         let x = vec![f32::NEG_INFINITY; x.len()];
-        let (expected, expected_winners) = reference::max_pool(&window, image, &wide(&x));
+        let (expected, expected_argmax) = reference::max_pool(&window, image, &wide(&x));
         at_all_levels(|level| {
-            let (y, winners) = max_pool2d_training(&window, image, &x);
+            let (y, argmax) = max_pool2d_training(&window, image, &x);
             assert_close(&y, &expected, 0., format_args!("all -inf, {case}, {level:?}"));
-            assert_eq!(winners, expected_winners, "winners of all -inf, {case}, {level:?}");
+            assert_eq!(argmax, expected_argmax, "argmax of all -inf, {case}, {level:?}");
         });
     }
 }

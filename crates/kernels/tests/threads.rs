@@ -17,8 +17,8 @@ fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
-fn places(winners: &[u8]) -> Vec<u32> {
-    winners.iter().copied().map(u32::from).collect()
+fn places(argmax: &[u8]) -> Vec<u32> {
+    argmax.iter().copied().map(u32::from).collect()
 }
 
 /// Runs the work twice on 1, 2 and 7 threads, at every SIMD level; a level's results must all be the same.
@@ -46,13 +46,13 @@ fn check_block(block: &ConvBlock) {
     let what = format!("{:?}, max-pool {:?}, relu {}", block.conv, block.max_pool, block.relu);
     check(&what, || {
         let forward = block.forward(&x, &weight, Some(&bias));
-        let (output, winners) = block.forward_training(&x, &weight, Some(&bias));
-        let saved = Saved { x: &x, weight: &weight, output: &output, winners: &winners };
+        let (output, argmax) = block.forward_training(&x, &weight, Some(&bias));
+        let saved = Saved { x: &x, weight: &weight, output: &output, argmax: &argmax };
         let gradients = block.backward(saved, &grad, Needs { x: true, weight: true, bias: true });
         vec![
             ("forward", bits(&forward)),
             ("training", bits(&output)),
-            ("winners", places(&winners)),
+            ("argmax", places(&argmax)),
             ("gradient of x", bits(&gradients.x.unwrap())),
             ("gradient of weight", bits(&gradients.weight.unwrap())),
             ("gradient of bias", bits(&gradients.bias.unwrap())),
@@ -110,12 +110,12 @@ fn pools() {
         let mut random = Random(1);
         let (x, grad) = (random.real(size(image)), random.real(size(window.output(image))));
         check(&format!("{image:?}, {window:?}"), || {
-            let (y, winners) = max_pool2d_training(&window, image, &x);
+            let (y, argmax) = max_pool2d_training(&window, image, &x);
             vec![
                 ("maximum", bits(&max_pool2d(&window, image, &x))),
                 ("maximum in training", bits(&y)),
-                ("winners", places(&winners)),
-                ("gradient of the maximum", bits(&max_pool2d_backward(&window, image, &grad, &winners))),
+                ("argmax", places(&argmax)),
+                ("gradient of the maximum", bits(&max_pool2d_backward(&window, image, &grad, &argmax))),
                 ("mean", bits(&avg_pool2d(&window, image, &x, true))),
                 ("gradient of the mean", bits(&avg_pool2d_backward(&window, image, &grad, true))),
             ]

@@ -79,16 +79,16 @@ def block(case):
     (top, bottom), (left, right) = case["padding"]
     padded = F.pad(x, (left, right, top, bottom))
     y = F.conv2d(padded, weight, bias, case["stride"], 0, case["dilation"], case["groups"])
-    winners = []
+    argmax = []
     if case["max_pool"]:
-        y, winners = max_pool(y, case["max_pool"])
-        winners = winners.flatten().tolist()
+        y, argmax = max_pool(y, case["max_pool"])
+        argmax = argmax.flatten().tolist()
     if case["relu"]:
         y = F.relu(y)
     y.backward(formula(y.shape, GRAD, whole).detach())
     gradients = {"grad_x": numbers(x.grad), "grad_weight": numbers(weight.grad)}
     gradients["grad_bias"] = numbers(bias.grad) if case["bias"] else None
-    return {**case, "output_shape": list(y.shape), "output": numbers(y), "winners": winners, **gradients}
+    return {**case, "output_shape": list(y.shape), "output": numbers(y), "argmax": argmax, **gradients}
 
 
 def pool(case):
@@ -96,10 +96,10 @@ def pool(case):
 
     def with_gradient(operation, whole=False):
         x = formula(image, X, whole)
-        y, *winners = operation(x)
+        y, *argmax = operation(x)
         y.backward(formula(y.shape, GRAD, whole).detach())
         results = {"output": numbers(y), "grad_x": numbers(x.grad)}
-        return results | {"winners": places.flatten().tolist() for places in winners}
+        return results | {"argmax": places.flatten().tolist() for places in argmax}
 
     def mean(count_include_pad):
         arguments = [*(window[name] for name in ("kernel", "stride", "padding", "ceil_mode")), count_include_pad]

@@ -73,10 +73,10 @@ pub fn max_pool(window: &Window, image: [usize; 4], x: &[f64]) -> (Vec<f64>, Vec
         .unzip()
 }
 
-pub fn max_pool_backward(window: &Window, image: [usize; 4], grad: &[f64], winners: &[u8]) -> Vec<f64> {
+pub fn max_pool_backward(window: &Window, image: [usize; 4], grad: &[f64], argmax: &[u8]) -> Vec<f64> {
     let mut grad_x = vec![0.; size(image)];
     for_each_place(window, image, |output, place, pixel| {
-        if place == usize::from(winners[output]) {
+        if place == usize::from(argmax[output]) {
             grad_x[pixel.expect("a winner inside the image")] += grad[output];
         }
     });
@@ -84,10 +84,10 @@ pub fn max_pool_backward(window: &Window, image: [usize; 4], grad: &[f64], winne
 }
 
 /// The value of `x` at each winner; `None` for a winner that lies outside the image or the window.
-pub fn values_at(window: &Window, image: [usize; 4], x: &[f64], winners: &[u8]) -> Vec<Option<f64>> {
-    let mut values = vec![None; winners.len()];
+pub fn values_at(window: &Window, image: [usize; 4], x: &[f64], argmax: &[u8]) -> Vec<Option<f64>> {
+    let mut values = vec![None; argmax.len()];
     for_each_place(window, image, |output, place, pixel| {
-        if place == usize::from(winners[output]) {
+        if place == usize::from(argmax[output]) {
             values[output] = pixel.map(|pixel| x[pixel]);
         }
     });

@@ -13,24 +13,24 @@
 //!
 //! The work is cut by sizes only, and every result is summed in one order: the number of threads changes no bit.
 
-mod layer;
-mod patches;
-mod tile;
-mod weight;
+mod conv_gemm;
+mod im2col;
+mod micro_kernel;
+mod weight_gradient;
 
 use std::mem::MaybeUninit;
 
-use self::layer::Layer;
-use self::patches::Patches;
-use crate::panels::Finish;
+use self::conv_gemm::ConvGemm;
+use self::im2col::Im2col;
+use crate::pack::Epilogue;
 use crate::shape::Conv2d;
 
 /// Convolves `x` with `weight` and gives the results their last touches.
-pub(crate) fn forward(conv: &Conv2d, x: &[f32], weight: &[f32], finish: Finish, out: &mut [MaybeUninit<f32>]) {
+pub(crate) fn forward(conv: &Conv2d, x: &[f32], weight: &[f32], epilogue: Epilogue, out: &mut [MaybeUninit<f32>]) {
     let [outputs, channels, kernel_height, kernel_width] = conv.weight;
     let taps = kernel_height * kernel_width;
-    let layer = Layer {
-        patches: Patches::forward(conv),
+    let gemm = ConvGemm {
+        im2col: Im2col::forward(conv),
         images: conv.image[0],
         groups: conv.groups,
         channels,
@@ -38,15 +38,15 @@ pub(crate) fn forward(conv: &Conv2d, x: &[f32], weight: &[f32], finish: Finish, 
         channel_stride: taps,
         output_stride: channels * taps,
     };
-    layer.run(x, weight, finish, out);
+    gemm.run(x, weight, epilogue, out);
 }
 
 /// The gradient of the image from the gradient of the result.
 pub(crate) fn input_gradient(conv: &Conv2d, grad: &[f32], weight: &[f32], out: &mut [MaybeUninit<f32>]) {
     let [outputs, channels, kernel_height, kernel_width] = conv.weight;
     let taps = kernel_height * kernel_width;
-    let layer = Layer {
-        patches: Patches::input_gradient(conv),
+    let gemm = ConvGemm {
+        im2col: Im2col::input_gradient(conv),
         images: conv.image[0],
         groups: conv.groups,
         channels: outputs / conv.groups,
@@ -54,10 +54,10 @@ pub(crate) fn input_gradient(conv: &Conv2d, grad: &[f32], weight: &[f32], out: &
         channel_stride: channels * taps,
         output_stride: taps,
     };
-    layer.run(grad, weight, Finish::default(), out);
+    gemm.run(grad, weight, Epilogue::default(), out);
 }
 
 /// The gradient of the weight from the image and the gradient of the result.
 pub(crate) fn weight_gradient(conv: &Conv2d, x: &[f32], grad: &[f32], out: &mut [MaybeUninit<f32>]) {
-    weight::gradient(conv, x, grad, out);
+    weight_gradient::weight_gradient(conv, x, grad, out);
 }

@@ -16,7 +16,7 @@ use crate::simd::{dispatch, mul_add};
 
 /// Rows of sums in a full tile: with four vectors a row, 24 sums, 4 vectors of the panel and a scalar fill 32 registers;
 /// with two, 12 + 2 + 1 fill 16.
-const MOST_ROWS: usize = 6;
+const MAX_ROWS: usize = 6;
 
 /// Consecutive `k`: they start at these places of the scalars (from the place of the row) and of the panel.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ pub(super) struct Row {
 }
 
 /// A product to be added to sums.
-pub(super) struct Product<'a> {
+pub(super) struct PanelGemm<'a> {
     pub scalars: &'a [f32],
     /// Distance between the scalars of consecutive `k`.
     pub step: usize,
@@ -44,14 +44,14 @@ pub(super) struct Product<'a> {
     pub runs: &'a [Run],
     pub rows: &'a [Row],
     /// Whether the sums start from zero rather than from what is there.
-    pub fresh: bool,
+    pub from_zero: bool,
 }
 
-impl Product<'_> {
+impl PanelGemm<'_> {
     /// Adds the product to `sums`.
     pub fn add_to(self, sums: &mut [f32]) {
         self.check(sums);
-        dispatch(Tiles { product: self, sums });
+        dispatch(Tiles { gemm: self, sums });
     }
 
     /// # Panics
@@ -69,7 +69,7 @@ impl Product<'_> {
 
 /// The product, checked.
 struct Tiles<'a> {
-    product: Product<'a>,
+    gemm: PanelGemm<'a>,
     sums: &'a mut [f32],
 }
 
@@ -78,11 +78,11 @@ impl WithSimd for Tiles<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match self.product.width / S::F32_LANES {
-            1 => self.all::<S, 1>(simd),
-            2 => self.all::<S, 2>(simd),
-            3 if S::REGISTER_COUNT >= 32 => self.all::<S, 3>(simd),
-            4 if S::REGISTER_COUNT >= 32 => self.all::<S, 4>(simd),
+        match self.gemm.width / S::F32_LANES {
+            1 => self.run::<S, 1>(simd),
+            2 => self.run::<S, 2>(simd),
+            3 if S::REGISTER_COUNT >= 32 => self.run::<S, 3>(simd),
+            4 if S::REGISTER_COUNT >= 32 => self.run::<S, 4>(simd),
             vectors => unreachable!("{vectors} vectors in a row of sums"),
         }
     }
@@ -91,21 +91,21 @@ impl WithSimd for Tiles<'_> {
 impl Tiles<'_> {
     /// Cuts the rows into tiles that differ by one row at most.
     #[inline(always)]
-    fn all<S: Simd, const VECTORS: usize>(mut self, simd: S) {
-        assert_eq!(self.product.width, VECTORS * S::F32_LANES);
-        let all = self.product.rows;
-        let tiles = all.len().div_ceil(MOST_ROWS);
+    fn run<S: Simd, const VECTORS: usize>(mut self, simd: S) {
+        assert_eq!(self.gemm.width, VECTORS * S::F32_LANES);
+        let all = self.gemm.rows;
+        let tiles = all.len().div_ceil(MAX_ROWS);
         for tile in 0..tiles {
             let rows = &all[all.len() * tile / tiles..all.len() * (tile + 1) / tiles];
-            // SAFETY: `Product::check` has looked at all places, and the width is that of the vectors.
+            // SAFETY: `PanelGemm::check` has looked at all places, and the width is that of the vectors.
             unsafe {
                 match rows.len() {
-                    1 => self.one::<S, 1, VECTORS>(simd, rows),
-                    2 => self.one::<S, 2, VECTORS>(simd, rows),
-                    3 => self.one::<S, 3, VECTORS>(simd, rows),
-                    4 => self.one::<S, 4, VECTORS>(simd, rows),
-                    5 => self.one::<S, 5, VECTORS>(simd, rows),
-                    _ => self.one::<S, MOST_ROWS, VECTORS>(simd, rows),
+                    1 => self.tile::<S, 1, VECTORS>(simd, rows),
+                    2 => self.tile::<S, 2, VECTORS>(simd, rows),
+                    3 => self.tile::<S, 3, VECTORS>(simd, rows),
+                    4 => self.tile::<S, 4, VECTORS>(simd, rows),
+                    5 => self.tile::<S, 5, VECTORS>(simd, rows),
+                    _ => self.tile::<S, MAX_ROWS, VECTORS>(simd, rows),
                 }
             }
         }
@@ -116,13 +116,13 @@ impl Tiles<'_> {
     /// # Safety
     /// There are `ROWS` rows, and every place of the product is inside its slice.
     #[inline(always)]
-    unsafe fn one<S: Simd, const ROWS: usize, const VECTORS: usize>(&mut self, simd: S, rows: &[Row]) {
-        let Product { scalars, step, panel, runs, fresh, .. } = self.product;
+    unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(&mut self, simd: S, rows: &[Row]) {
+        let PanelGemm { scalars, step, panel, runs, from_zero, .. } = self.gemm;
         let sums = self.sums.as_mut_ptr();
         let mut tile = [[simd.splat_f32s(0.); VECTORS]; ROWS];
         // SAFETY: as the caller promises.
         unsafe {
-            if !fresh {
+            if !from_zero {
                 for (row, tile) in rows.iter().zip(&mut tile) {
                     *tile = sums.add(row.sums).cast::<[S::f32s; VECTORS]>().read_unaligned();
                 }

@@ -16,9 +16,9 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::tile::{Product, Row, Run};
-use crate::panels::{Finish, Pack, STRIP, Unpack};
-use crate::pieces::for_each;
+use super::micro_kernel::{PanelGemm, Row, Run};
+use crate::pack::{Epilogue, Pack, STRIP, Unpack};
+use crate::parallel::for_each;
 use crate::scratch::Scratch;
 use crate::shape::Conv2d;
 use crate::simd::panel_width;
@@ -29,29 +29,29 @@ const BLOCK_PIXELS: usize = 1200;
 /// Pixels of a part, at least: fewer would not be worth sums of their own.
 const PART_PIXELS: usize = 200;
 /// Pieces of work that are aimed at for the threads to share.
-const PIECES: usize = 4;
+const TARGET_TASKS: usize = 4;
 
 /// Writes the gradient of the weight.
-pub(super) fn gradient(conv: &Conv2d, x: &[f32], grad: &[f32], out: &mut [MaybeUninit<f32>]) {
+pub(super) fn weight_gradient(conv: &Conv2d, x: &[f32], grad: &[f32], out: &mut [MaybeUninit<f32>]) {
     let [outputs, channels, kernel_height, kernel_width] = conv.weight;
     let [images, _, height, row] = conv.output();
     let (outputs, taps) = (outputs / conv.groups, kernel_height * kernel_width);
     let width = panel_width(outputs);
     let panels = outputs.div_ceil(width);
     let rows = images * height;
-    let parts = PIECES.div_ceil(conv.groups * panels).min(rows * row / PART_PIXELS).clamp(1, rows.max(1));
+    let parts = TARGET_TASKS.div_ceil(conv.groups * panels).min(rows * row / PART_PIXELS).clamp(1, rows.max(1));
     let len = taps * channels * width;
     let groups = out.chunks_mut(outputs * channels * taps).enumerate();
-    let pieces = groups.flat_map(|(group, out)| {
+    let tasks = groups.flat_map(|(group, out)| {
         let panels = out.chunks_mut(width * channels * taps).enumerate();
         panels.map(move |(panel, out)| (group, panel * width, out))
     });
-    for_each(pieces, |(group, output, out)| {
+    for_each(tasks, |(group, output, out)| {
         let outputs = out.len() / (channels * taps);
-        let piece = Piece { conv, x, grad, group, outputs: output..output + outputs, width };
+        let panel = OutputPanel { conv, x, grad, group, outputs: output..output + outputs, width };
         let mut sums = Scratch::new(parts * len);
         for_each(sums.chunks_mut(len).enumerate(), |(part, sums)| {
-            piece.multiply(rows * part / parts..rows * (part + 1) / parts, sums);
+            panel.multiply(rows * part / parts..rows * (part + 1) / parts, sums);
         });
         let (sums, others) = sums.split_at_mut(len);
         for part in others.chunks(len) {
@@ -59,10 +59,10 @@ pub(super) fn gradient(conv: &Conv2d, x: &[f32], grad: &[f32], out: &mut [MaybeU
         }
         let unpack = Unpack {
             sums,
-            place: |column| (column % taps * channels + column / taps) * width,
+            offset: |column| (column % taps * channels + column / taps) * width,
             rows: outputs,
             columns: channels * taps,
-            finish: Finish::default(),
+            epilogue: Epilogue::default(),
             out: out.as_mut_ptr().cast(),
             stride: channels * taps,
         };
@@ -72,7 +72,7 @@ pub(super) fn gradient(conv: &Conv2d, x: &[f32], grad: &[f32], out: &mut [MaybeU
 }
 
 /// The sums for some outputs of a group.
-struct Piece<'a> {
+struct OutputPanel<'a> {
     conv: &'a Conv2d,
     x: &'a [f32],
     grad: &'a [f32],
@@ -81,7 +81,7 @@ struct Piece<'a> {
     width: usize,
 }
 
-impl Piece<'_> {
+impl OutputPanel<'_> {
     /// Sums over some rows of the result, counted through all images.
     fn multiply(&self, rows: Range<usize>, sums: &mut [f32]) {
         let Conv2d { image: [_, _, height, row], weight: [_, channels, kernel_height, kernel_width], .. } = *self.conv;
@@ -104,16 +104,16 @@ impl Piece<'_> {
             self.pack(block.clone(), &mut panel);
             for tap in 0..kernel_height * kernel_width {
                 self.runs([tap / kernel_width, tap % kernel_width], block.clone(), &mut runs);
-                let product = Product {
+                let gemm = PanelGemm {
                     scalars: self.x,
                     step: self.conv.stride[1],
                     panel: &panel,
                     width: self.width,
                     runs: &runs,
                     rows: &channel_rows,
-                    fresh: start == rows.start,
+                    from_zero: start == rows.start,
                 };
-                product.add_to(&mut sums[tap * tap_len..][..tap_len]);
+                gemm.add_to(&mut sums[tap * tap_len..][..tap_len]);
             }
         }
     }
@@ -132,8 +132,8 @@ impl Piece<'_> {
                 columns: (end - first) * row,
                 panel: &mut panel[(first - rows.start) * row * width..],
                 width,
-                place: |pixel| pixel * width,
-                next: STRIP,
+                offset: |pixel| pixel * width,
+                prefetch: STRIP,
             };
             pack.run();
         }

@@ -6,35 +6,34 @@
 //! ```
 //!
 //! Nothing is prepared but the order of the weight, and padding where there is some: an image is done in microseconds. This
-//! is for inference; where nobody waits for a single image, [`crate::product`] is as good.
+//! is for inference; where nobody waits for a single image, [`super::gemm`] is as good.
 #![allow(unsafe_code)] // Numbers are read at computed places.
 
 use std::mem::MaybeUninit;
 
 use pulp::{Simd, WithSimd};
 
+use super::quads::{QUAD, QuadOffsets, quad_max};
 use crate::block::ConvBlock;
-use crate::grid::{Grid, PIXELS};
-use crate::lanes::first_largest;
-use crate::panels::{Finish, Pack, STRIP, Unpack};
-use crate::pieces::for_each;
+use crate::pack::{Epilogue, Pack, STRIP, Unpack};
+use crate::parallel::for_each;
 use crate::scratch::Scratch;
 use crate::shape::Conv2d;
 use crate::simd::{dispatch, load, mul_add, panel_width, store};
 
 /// Numbers of the largest packed weight: it stays in the cache from one group of results to the next.
-const LARGEST_WEIGHT: usize = 1 << 14;
+const MAX_WEIGHT: usize = 1 << 14;
 
 /// Multiply-adds below which waking other threads takes longer than doing the work.
-const SMALL: usize = 1 << 20;
+const SERIAL_WORK: usize = 1 << 20;
 
 /// Whether a block is worth running with so little preparation: few images, a small weight, little work.
-pub(crate) fn suits(block: &ConvBlock) -> bool {
+pub(crate) fn is_applicable(block: &ConvBlock) -> bool {
     let Conv2d { image: [n, ..], weight: [out, channels, kh, kw], groups, .. } = block.conv;
     let weight = channels * kh * kw * out;
     let [_, _, height, width] = block.conv.output();
-    let small = out <= 64 && weight <= LARGEST_WEIGHT && weight * height * width <= 4 * SMALL;
-    groups == 1 && Grid::suits(block) && (1..8).contains(&n) && out > 0 && small
+    let small = out <= 64 && weight <= MAX_WEIGHT && weight * height * width <= 4 * SERIAL_WORK;
+    groups == 1 && QuadOffsets::supports(block) && (1..8).contains(&n) && out > 0 && small
 }
 
 /// Runs the block on all images.
@@ -46,10 +45,10 @@ pub(crate) fn forward(
     out: &mut [MaybeUninit<f32>],
 ) {
     let Conv2d { image: [n, channels, height, width], weight: [outputs, ..], .. } = block.conv;
-    let plan = Plan::new(block, weight, bias);
+    let plan = ChannelPlan::new(block, weight, bias);
     let parts = x.chunks_exact(channels * height * width).zip(out.chunks_exact_mut(out.len() / n));
     let run = |(x, out): (&[f32], &mut [MaybeUninit<f32>])| dispatch(Image { plan: &plan, x, out });
-    if n * outputs * plan.grid.taps.len() * plan.grid.groups.len() * PIXELS < SMALL {
+    if n * outputs * plan.offsets.taps.len() * plan.offsets.quads.len() * QUAD < SERIAL_WORK {
         parts.for_each(run);
     } else {
         for_each(parts, run);
@@ -57,34 +56,34 @@ pub(crate) fn forward(
 }
 
 /// What all images share.
-struct Plan<'a> {
+struct ChannelPlan<'a> {
     block: &'a ConvBlock,
     bias: Option<&'a [f32]>,
-    grid: Grid,
+    offsets: QuadOffsets,
     /// Output channels of a panel, in whole vectors.
     width: usize,
     /// `[panels, k, width]`; channels that do not exist weigh nothing.
     weight: Scratch,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> ChannelPlan<'a> {
     fn new(block: &'a ConvBlock, weight: &[f32], bias: Option<&'a [f32]>) -> Self {
         let outputs = block.conv.weight[0];
-        let grid = Grid::new(block, 1);
-        let (width, columns) = (panel_width(outputs), grid.taps.len());
+        let offsets = QuadOffsets::new(block, 1);
+        let (width, columns) = (panel_width(outputs), offsets.taps.len());
         let mut packed = Scratch::new(outputs.div_ceil(width) * columns * width);
         let sources = weight.chunks(width * columns).zip(packed.chunks_exact_mut(columns * width));
         for (source, panel) in sources {
-            let (rows, place) = (source.len() / columns, |k| k * width);
-            Pack { source, stride: columns, rows, columns, panel, width, place, next: STRIP }.run();
+            let (rows, offset) = (source.len() / columns, |k| k * width);
+            Pack { source, stride: columns, rows, columns, panel, width, offset, prefetch: STRIP }.run();
         }
-        Self { block, bias, grid, width, weight: packed }
+        Self { block, bias, offsets, width, weight: packed }
     }
 }
 
 /// One image.
 struct Image<'a> {
-    plan: &'a Plan<'a>,
+    plan: &'a ChannelPlan<'a>,
     x: &'a [f32],
     out: &'a mut [MaybeUninit<f32>],
 }
@@ -107,24 +106,24 @@ impl WithSimd for Image<'_> {
 impl Image<'_> {
     #[inline(always)]
     fn run<S: Simd, const VECTORS: usize>(self, simd: S) {
-        let Self { plan: &Plan { block, bias, ref grid, width, ref weight }, x, out } = self;
-        let padded = pad(block, grid, x);
+        let Self { plan: &ChannelPlan { block, bias, ref offsets, width, ref weight }, x, out } = self;
+        let padded = pad(block, offsets, x);
         let x = padded.as_deref().unwrap_or(x);
-        let (outputs, taps) = (block.conv.weight[0], grid.taps.len());
+        let (outputs, taps) = (block.conv.weight[0], offsets.taps.len());
         let spatial = out.len() / outputs;
-        let mut results = Scratch::new(grid.groups.len() * PIXELS * width);
+        let mut results = Scratch::new(offsets.quads.len() * QUAD * width);
         for (panel, weight) in weight.chunks_exact(taps * width).enumerate() {
-            for (group, pixels) in grid.groups.iter().enumerate() {
-                let sums = tile::<S, VECTORS>(simd, x, pixels, &grid.taps, weight);
+            for (quad, pixels) in offsets.quads.iter().enumerate() {
+                let sums = tile::<S, VECTORS>(simd, x, pixels, &offsets.taps, weight);
                 if block.max_pool.is_some() {
                     for (vector, sums) in sums.into_iter().enumerate() {
-                        let (largest, _) = first_largest(simd, sums);
-                        store(simd, &mut results[group * width + vector * S::F32_LANES..], largest);
+                        let (largest, _) = quad_max(simd, sums);
+                        store(simd, &mut results[quad * width + vector * S::F32_LANES..], largest);
                     }
                 } else {
                     for (vector, sums) in sums.into_iter().enumerate() {
                         for (pixel, sum) in sums.into_iter().enumerate() {
-                            let at = (group * PIXELS + pixel) * width + vector * S::F32_LANES;
+                            let at = (quad * QUAD + pixel) * width + vector * S::F32_LANES;
                             store(simd, &mut results[at..], sum);
                         }
                     }
@@ -134,10 +133,10 @@ impl Image<'_> {
             let rows = width.min(outputs - first);
             let unpack = Unpack {
                 sums: &results,
-                place: |pixel| pixel * width,
+                offset: |pixel| pixel * width,
                 rows,
                 columns: spatial,
-                finish: Finish { bias, relu: block.relu, ..Finish::default() }.from(first, 0),
+                epilogue: Epilogue { bias, relu: block.relu, ..Epilogue::default() }.starting_at(first, 0),
                 out: out[first * spatial..][..rows * spatial].as_mut_ptr().cast(),
                 stride: spatial,
             };
@@ -148,12 +147,12 @@ impl Image<'_> {
 }
 
 /// The image with its padding, if it has any.
-fn pad(block: &ConvBlock, grid: &Grid, x: &[f32]) -> Option<Scratch> {
+fn pad(block: &ConvBlock, offsets: &QuadOffsets, x: &[f32]) -> Option<Scratch> {
     let Conv2d { image: [_, channels, height, width], padding, .. } = block.conv;
     if padding == [[0; 2]; 2] {
         return None;
     }
-    let [rows, columns] = grid.padded;
+    let [rows, columns] = offsets.padded;
     let mut padded = Scratch::new(channels * rows * columns);
     padded.fill(0.);
     for (plane, x) in padded.chunks_exact_mut(rows * columns).zip(x.chunks_exact(height * width)) {
@@ -169,14 +168,14 @@ fn pad(block: &ConvBlock, grid: &Grid, x: &[f32]) -> Option<Scratch> {
 fn tile<S: Simd, const VECTORS: usize>(
     simd: S,
     x: &[f32],
-    pixels: &[usize; PIXELS],
+    pixels: &[usize; QUAD],
     taps: &[usize],
     weight: &[f32],
-) -> [[S::f32s; PIXELS]; VECTORS] {
-    let mut sums = [[simd.splat_f32s(0.); PIXELS]; VECTORS];
+) -> [[S::f32s; QUAD]; VECTORS] {
+    let mut sums = [[simd.splat_f32s(0.); QUAD]; VECTORS];
     debug_assert!(pixels.iter().max().unwrap_or(&0) + taps.last().unwrap_or(&0) < x.len());
     for (&tap, weight) in taps.iter().zip(weight.chunks_exact(VECTORS * S::F32_LANES)) {
-        // SAFETY: the grid's pixels and taps lie in the padded image, the last tap of the last pixel included.
+        // SAFETY: the offsets's pixels and taps lie in the padded image, the last tap of the last pixel included.
         let x = pixels.map(|pixel| simd.splat_f32s(unsafe { *x.get_unchecked(pixel + tap) }));
         for (sums, weight) in sums.iter_mut().zip(weight.chunks_exact(S::F32_LANES)) {
             let weight = load(simd, weight);

@@ -3,7 +3,7 @@
 
 use std::mem::MaybeUninit;
 
-use crate::panels::{Finish, Pack, STRIP, Unpack};
+use crate::pack::{Epilogue, Pack, STRIP, Unpack};
 use crate::shape::Conv2d;
 
 /// Sizes of an image `[H, W, C]` with the convolution's padding around it.
@@ -46,14 +46,14 @@ impl ChannelsLast {
         let [height, width] = self.image;
         if self.channels == 1 {
             for (y, row) in image.chunks_exact(width).enumerate() {
-                packed[self.place(y * width)..][..width].copy_from_slice(row);
+                packed[self.offset(y * width)..][..width].copy_from_slice(row);
             }
             return;
         }
         let (rows, columns) = (self.channels, height * width);
-        let place = |pixel| self.place(pixel);
+        let offset = |pixel| self.offset(pixel);
         let pack =
-            Pack { source: image, stride: columns, rows, columns, panel: packed, width: rows, place, next: STRIP };
+            Pack { source: image, stride: columns, rows, columns, panel: packed, width: rows, offset, prefetch: STRIP };
         pack.run();
     }
 
@@ -61,43 +61,19 @@ impl ChannelsLast {
     pub(crate) fn unpack(&self, packed: &[f32], image: &mut [MaybeUninit<f32>]) {
         let (rows, columns) = (self.channels, self.image[0] * self.image[1]);
         assert_eq!(image.len(), rows * columns, "an image of {} channels", self.channels);
-        let (place, out) = (|pixel| self.place(pixel), image.as_mut_ptr().cast());
-        let unpack = Unpack { sums: packed, place, rows, columns, finish: Finish::default(), out, stride: columns };
+        let (offset, out) = (|pixel| self.offset(pixel), image.as_mut_ptr().cast());
+        let unpack =
+            Unpack { sums: packed, offset, rows, columns, epilogue: Epilogue::default(), out, stride: columns };
         // SAFETY: these are the rows and columns of the image.
         unsafe { unpack.run() };
     }
 
     /// Where a pixel of the image begins.
     #[inline(always)]
-    fn place(&self, pixel: usize) -> usize {
+    fn offset(&self, pixel: usize) -> usize {
         if self.padded == self.image {
             return pixel * self.channels;
         }
         self.at(pixel / self.image[1] + self.border[0], pixel % self.image[1] + self.border[1])
     }
-}
-
-/// Sums of `[N, C, H, W]` over all but the channels: `[C]`.
-pub(crate) fn sum_over_channels(shape: [usize; 4], values: &[f32]) -> Vec<f32> {
-    let [_, channels, height, width] = shape;
-    let mut sums = vec![0f32; channels];
-    if height * width > 0 {
-        for (plane, values) in values.chunks_exact(height * width).enumerate() {
-            sums[plane % channels] += sum(values);
-        }
-    }
-    sums
-}
-
-/// The sum of many numbers, in sixteen parts that are added up at the end: fast, and closer than one by one.
-fn sum(values: &[f32]) -> f32 {
-    let mut parts = [0f32; 16];
-    let chunks = values.chunks_exact(16);
-    let rest: f32 = chunks.remainder().iter().sum();
-    for chunk in chunks {
-        for (part, value) in parts.iter_mut().zip(chunk) {
-            *part += value;
-        }
-    }
-    parts.iter().sum::<f32>() + rest
 }

@@ -10,8 +10,8 @@
 use pulp::{Simd, WithSimd};
 
 use crate::block::ConvBlock;
-use crate::pieces::for_each;
-use crate::pool;
+use crate::parallel::for_each;
+use crate::relu;
 use crate::shape::Conv2d;
 use crate::simd::{dispatch, mul_add};
 
@@ -19,17 +19,17 @@ use crate::simd::{dispatch, mul_add};
 const STRIP: usize = 1024;
 
 /// The most kernels whose sums of a strip stay in the cache.
-const KERNELS: usize = 16;
+const MAX_KERNELS: usize = 16;
 
 /// Numbers of the smallest image that is worth it.
-const SMALLEST: usize = 1 << 20;
+const MIN_IMAGE: usize = 1 << 20;
 
 /// Whether a block is such a convolution.
-pub(crate) fn suits(block: &ConvBlock) -> bool {
+pub(crate) fn is_applicable(block: &ConvBlock) -> bool {
     let Conv2d { image: [n, channels, height, width], weight: [outputs, _, kh, kw], stride, padding, groups, .. } =
         block.conv;
     let plain = [kh, kw, groups] == [1; 3] && stride == [1; 2] && padding == [[0; 2]; 2] && block.max_pool.is_none();
-    plain && n == 1 && outputs <= KERNELS && channels * height * width >= SMALLEST
+    plain && n == 1 && outputs <= MAX_KERNELS && channels * height * width >= MIN_IMAGE
 }
 
 /// Runs the block: `[1, O, H, W]`.
@@ -48,7 +48,7 @@ pub(crate) fn forward(block: &ConvBlock, x: &[f32], weight: &[f32], bias: Option
         dispatch(Strip { x: &x[start..], pixels, channels, weight, sums });
     });
     if block.relu {
-        pool::relu(&mut out);
+        relu::relu_in_place(&mut out);
     }
     out
 }

@@ -54,8 +54,8 @@ impl Inputs {
         block.forward_training(&self.x, &self.weight, self.bias.as_deref())
     }
 
-    fn backward(&self, block: &ConvBlock, (output, winners): &(Vec<f32>, Vec<u8>), needs: Needs) -> Gradients {
-        block.backward(Saved { x: &self.x, weight: &self.weight, output, winners }, &self.grad, needs)
+    fn backward(&self, block: &ConvBlock, (output, argmax): &(Vec<f32>, Vec<u8>), needs: Needs) -> Gradients {
+        block.backward(Saved { x: &self.x, weight: &self.weight, output, argmax }, &self.grad, needs)
     }
 }
 
@@ -67,47 +67,47 @@ fn describe(block: &ConvBlock) -> String {
 fn expected_output(block: &ConvBlock, inputs: &Inputs) -> (Vec<f64>, Vec<f64>, Vec<u8>) {
     let bias = inputs.bias.as_deref().map(wide);
     let convolved = reference::convolution(&block.conv, &wide(&inputs.x), &wide(&inputs.weight), bias.as_deref());
-    let (pooled, winners) = match &block.max_pool {
+    let (pooled, argmax) = match &block.max_pool {
         Some(window) => reference::max_pool(window, block.conv.output(), &convolved),
         None => (convolved.clone(), Vec::new()),
     };
     let output = if block.relu { reference::relu(&pooled) } else { pooled };
-    (convolved, output, winners)
+    (convolved, output, argmax)
 }
 
 /// The gradient that reaches the convolution, by what the kernel saved: another winner, or an output on the other side
 /// of 0 in its last bit, would change it much.
-fn routed(block: &ConvBlock, inputs: &Inputs, output: &[f32], winners: &[u8]) -> Vec<f64> {
+fn routed(block: &ConvBlock, inputs: &Inputs, output: &[f32], argmax: &[u8]) -> Vec<f64> {
     let mut grad = wide(&inputs.grad);
     if block.relu {
         grad = reference::relu_backward(&wide(output), &grad);
     }
     match &block.max_pool {
-        Some(window) => reference::max_pool_backward(window, block.conv.output(), &grad, winners),
+        Some(window) => reference::max_pool_backward(window, block.conv.output(), &grad, argmax),
         None => grad,
     }
 }
 
-/// The kernel's winners must be places whose values are the maxima.
-fn check_winners(block: &ConvBlock, convolved: &[f64], winners: &[u8], tolerance: f64, what: &str) {
+/// The kernel's argmax must be places whose values are the maxima.
+fn check_argmax(block: &ConvBlock, convolved: &[f64], argmax: &[u8], tolerance: f64, what: &str) {
     let Some(window) = &block.max_pool else {
-        assert!(winners.is_empty(), "winners without a max-pool: {what}");
+        assert!(argmax.is_empty(), "argmax without a max-pool: {what}");
         return;
     };
     let image = block.conv.output();
     let (maxima, _) = reference::max_pool(window, image, convolved);
-    let chosen = reference::values_at(window, image, convolved, winners);
+    let chosen = reference::values_at(window, image, convolved, argmax);
     let outside = || -> f64 { panic!("a winner outside the image: {what}") };
     let chosen: Vec<f32> = chosen.into_iter().map(|value| value.unwrap_or_else(outside) as f32).collect();
     // Narrowed to f32, a value is half a last bit away from itself.
-    assert_close(&chosen, &maxima, tolerance.max(1e-7), format_args!("values of the winners: {what}"));
+    assert_close(&chosen, &maxima, tolerance.max(1e-7), format_args!("values of the argmax: {what}"));
 }
 
 fn check(block: &ConvBlock, values: Values, seed: u64) {
     let inputs = Inputs::new(block, values, seed);
     let (x, weight) = (wide(&inputs.x), wide(&inputs.weight));
     let (forward_tolerance, backward_tolerance) = values.tolerances();
-    let (convolved, expected, expected_winners) = expected_output(block, &inputs);
+    let (convolved, expected, expected_argmax) = expected_output(block, &inputs);
     // Mostly all levels route the gradient alike, and one reference serves them all.
     let mut known: Option<(Vec<f64>, ConvolutionGradients)> = None;
     at_all_levels(|level| {
@@ -117,10 +117,10 @@ fn check(block: &ConvBlock, values: Values, seed: u64) {
 
         let saved = inputs.forward_training(block);
         assert_close(&saved.0, &expected, forward_tolerance, format_args!("training: {what}"));
-        assert_eq!(saved.1.len(), expected_winners.len(), "number of winners: {what}");
-        check_winners(block, &convolved, &saved.1, forward_tolerance, &what);
+        assert_eq!(saved.1.len(), expected_argmax.len(), "number of argmax: {what}");
+        check_argmax(block, &convolved, &saved.1, forward_tolerance, &what);
         if matches!(values, Values::Whole) {
-            assert_eq!(saved.1, expected_winners, "the first of equal values wins: {what}");
+            assert_eq!(saved.1, expected_argmax, "the first of equal values wins: {what}");
         }
 
         let gradients = inputs.backward(block, &saved, Needs { x: true, weight: true, bias: true });
@@ -263,9 +263,9 @@ fn not_a_number_stays_where_it_belongs() {
             let what = format!("{}, NaN in place {middle}, seed {seed}, {level:?}", describe(&block));
             let output = block.forward(&inputs.x, &inputs.weight, inputs.bias.as_deref());
             assert_close(&output, &expected, 1e-5, format_args!("forward: {what}"));
-            let (output, winners) = inputs.forward_training(&block);
+            let (output, argmax) = inputs.forward_training(&block);
             assert_close(&output, &expected, 1e-5, format_args!("training: {what}"));
-            check_winners(&block, &convolved, &winners, 1e-5, &what);
+            check_argmax(&block, &convolved, &argmax, 1e-5, &what);
         });
     }
 }

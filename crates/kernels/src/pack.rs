@@ -15,14 +15,14 @@ use crate::simd::{dispatch, load};
 use crate::transpose::{Square, transpose};
 
 /// So few rows or columns that most of a square would be empty.
-const FEW: usize = 4;
+const NARROW: usize = 4;
 /// Columns that are packed for all rows before the next ones: they stay in the first-level cache.
 pub(crate) const STRIP: usize = 64;
 /// How far ahead results are announced to the cache, in columns: hardware does not see through steps over many rows.
-const AHEAD: usize = 32;
+const PREFETCH_DISTANCE: usize = 32;
 
 /// Interleaves the rows of `source`.
-pub(crate) struct Pack<'a, Place> {
+pub(crate) struct Pack<'a, Offset> {
     pub source: &'a [f32],
     /// Distance between rows of the source.
     pub stride: usize,
@@ -32,17 +32,17 @@ pub(crate) struct Pack<'a, Place> {
     /// Numbers for each column in the panel, at least `rows`; zeros follow the last row.
     pub width: usize,
     /// Where a column goes in the panel.
-    pub place: Place,
+    pub offset: Offset,
     /// How far behind a number the one is that will be packed a little later: usually [`STRIP`].
-    pub next: usize,
+    pub prefetch: usize,
 }
 
-impl<Place: Fn(usize) -> usize> Pack<'_, Place> {
+impl<Offset: Fn(usize) -> usize> Pack<'_, Offset> {
     pub fn run(mut self) {
         if self.stride == 1 {
             self.copy();
-        } else if self.rows <= 3 || self.columns <= FEW {
-            self.one_by_one();
+        } else if self.rows <= 3 || self.columns <= NARROW {
+            self.scalar();
         } else {
             dispatch(self);
         }
@@ -51,15 +51,15 @@ impl<Place: Fn(usize) -> usize> Pack<'_, Place> {
     /// Rows that are neighbours already.
     fn copy(&mut self) {
         for column in 0..self.columns {
-            let panel = &mut self.panel[(self.place)(column)..][..self.width];
+            let panel = &mut self.panel[(self.offset)(column)..][..self.width];
             panel[..self.rows].copy_from_slice(&self.source[column..][..self.rows]);
             panel[self.rows..].fill(0.);
         }
     }
 
-    fn one_by_one(&mut self) {
+    fn scalar(&mut self) {
         for column in 0..self.columns {
-            let panel = &mut self.panel[(self.place)(column)..][..self.width];
+            let panel = &mut self.panel[(self.offset)(column)..][..self.width];
             let (filled, zeros) = panel.split_at_mut(self.rows);
             let source = self.source[column..].iter().step_by(self.stride);
             for (number, source) in filled.iter_mut().zip(source) {
@@ -81,7 +81,7 @@ impl<Place: Fn(usize) -> usize> Pack<'_, Place> {
             let from = unsafe { source.as_ptr().add(row * self.stride) };
             // SAFETY: the same.
             *vector = unsafe { from.cast::<S::f32s>().read_unaligned() };
-            prefetch::<false>(from.wrapping_add(self.next));
+            prefetch::<false>(from.wrapping_add(self.prefetch));
         }
         transpose(simd, &mut square);
         for (column, vector) in square.into_iter().enumerate().take(lanes) {
@@ -89,10 +89,10 @@ impl<Place: Fn(usize) -> usize> Pack<'_, Place> {
             if column == columns {
                 break;
             }
-            let place = (self.place)(first_column + column) + first_row;
-            assert!(place + lanes <= self.panel.len());
+            let at = (self.offset)(first_column + column) + first_row;
+            assert!(at + lanes <= self.panel.len());
             // SAFETY: just checked.
-            unsafe { self.panel.as_mut_ptr().add(place).cast::<S::f32s>().write_unaligned(vector) };
+            unsafe { self.panel.as_mut_ptr().add(at).cast::<S::f32s>().write_unaligned(vector) };
         }
     }
 
@@ -108,13 +108,13 @@ impl<Place: Fn(usize) -> usize> Pack<'_, Place> {
         }
         transpose(simd, &mut square);
         for (column, vector) in square.into_iter().enumerate().take(columns) {
-            let place = (self.place)(first_column + column) + first_row;
-            simd.partial_store_f32s(&mut self.panel[place..][..stored], vector);
+            let at = (self.offset)(first_column + column) + first_row;
+            simd.partial_store_f32s(&mut self.panel[at..][..stored], vector);
         }
     }
 }
 
-impl<Place: Fn(usize) -> usize> WithSimd for Pack<'_, Place> {
+impl<Offset: Fn(usize) -> usize> WithSimd for Pack<'_, Offset> {
     type Output = ();
 
     #[inline(always)]
@@ -141,7 +141,7 @@ impl<Place: Fn(usize) -> usize> WithSimd for Pack<'_, Place> {
 /// The last touches to sums: `relu(sum * scale + bias + residual)`, each part optional. Scale and bias have one number a
 /// row.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Finish<'a> {
+pub(crate) struct Epilogue<'a> {
     pub scale: Option<&'a [f32]>,
     pub bias: Option<&'a [f32]>,
     /// Lies in memory as the result does.
@@ -149,9 +149,9 @@ pub(crate) struct Finish<'a> {
     pub relu: bool,
 }
 
-impl<'a> Finish<'a> {
+impl<'a> Epilogue<'a> {
     /// The touches to the rows from `row` on, whose results begin `at` numbers further.
-    pub fn from(self, row: usize, at: usize) -> Self {
+    pub fn starting_at(self, row: usize, at: usize) -> Self {
         let rows = |numbers: Option<&'a [f32]>| numbers.map(|numbers| &numbers[row..]);
         let residual = self.residual.map(|residual| &residual[at..]);
         Self { scale: rows(self.scale), bias: rows(self.bias), residual, relu: self.relu }
@@ -159,19 +159,19 @@ impl<'a> Finish<'a> {
 }
 
 /// Takes interleaved sums apart, with the last touches to each.
-pub(crate) struct Unpack<'a, Place> {
+pub(crate) struct Unpack<'a, Offset> {
     pub sums: &'a [f32],
     /// Where the sums of a column begin; there are whole vectors of them.
-    pub place: Place,
+    pub offset: Offset,
     pub rows: usize,
     pub columns: usize,
-    pub finish: Finish<'a>,
+    pub epilogue: Epilogue<'a>,
     pub out: *mut f32,
     /// Distance between rows of the result.
     pub stride: usize,
 }
 
-impl<Place: Fn(usize) -> usize> Unpack<'_, Place> {
+impl<Offset: Fn(usize) -> usize> Unpack<'_, Offset> {
     /// # Safety
     /// `rows` rows of `columns` numbers may be written at `out`, `stride` apart.
     pub unsafe fn run(self) {
@@ -190,11 +190,11 @@ impl<Place: Fn(usize) -> usize> Unpack<'_, Place> {
         let zero = simd.splat_f32s(0.);
         let mut square: Square<S> = [zero; _];
         for (column, vector) in square.iter_mut().enumerate().take(columns) {
-            let sums = &self.sums[(self.place)(first_column + column) + first_row..][..lanes];
+            let sums = &self.sums[(self.offset)(first_column + column) + first_row..][..lanes];
             // SAFETY: these are as many numbers as a vector has.
             *vector = unsafe { sums.as_ptr().cast::<S::f32s>().read_unaligned() };
         }
-        let Finish { scale, bias, residual, relu } = self.finish;
+        let Epilogue { scale, bias, residual, relu } = self.epilogue;
         if let Some(scale) = scale {
             let scale = simd.partial_load_f32s(&scale[first_row..][..rows]);
             for vector in square.iter_mut().take(columns) {
@@ -223,7 +223,7 @@ impl<Place: Fn(usize) -> usize> Unpack<'_, Place> {
                 let to = self.out.add(at);
                 if WHOLE {
                     to.cast::<S::f32s>().write_unaligned(vector);
-                    prefetch::<true>(to.wrapping_add(AHEAD));
+                    prefetch::<true>(to.wrapping_add(PREFETCH_DISTANCE));
                 } else {
                     simd.partial_store_f32s(std::slice::from_raw_parts_mut(to, columns), vector);
                 }
@@ -232,7 +232,7 @@ impl<Place: Fn(usize) -> usize> Unpack<'_, Place> {
     }
 }
 
-impl<Place: Fn(usize) -> usize> WithSimd for Unpack<'_, Place> {
+impl<Offset: Fn(usize) -> usize> WithSimd for Unpack<'_, Offset> {
     type Output = ();
 
     #[inline(always)]
@@ -256,17 +256,17 @@ impl<Place: Fn(usize) -> usize> WithSimd for Unpack<'_, Place> {
 
 /// Announces that a place will soon be read, or written if `WRITE`; any address will do.
 #[inline(always)]
-fn prefetch<const WRITE: bool>(place: *const f32) {
+fn prefetch<const WRITE: bool>(address: *const f32) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every processor of this architecture has the instruction, and it does nothing that a program could see.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
         if WRITE {
-            _mm_prefetch::<_MM_HINT_ET0>(place.cast());
+            _mm_prefetch::<_MM_HINT_ET0>(address.cast());
         } else {
-            _mm_prefetch::<_MM_HINT_T0>(place.cast());
+            _mm_prefetch::<_MM_HINT_T0>(address.cast());
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = place;
+    let _ = address;
 }

@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-use super::tile::{Row, Run};
+use super::micro_kernel::{Row, Run};
 use crate::shape::Conv2d;
 
 /// Pixels of the result along an axis that have the same taps.
@@ -65,7 +65,7 @@ impl Axis {
     fn input_gradient(conv: &Conv2d, axis: usize) -> Self {
         let (source, result) = (conv.output()[axis + 2], conv.image[axis + 2]);
         let (stride, dilation, padding) = (conv.stride[axis], conv.dilation[axis], conv.padding[axis][0]);
-        let tap_step = dilation / common_divisor(dilation, stride);
+        let tap_step = dilation / gcd(dilation, stride);
         let mut this = Self { tap_step, source, result, ..Self::default() };
         for first in 0..stride.min(result) {
             // Pixel i of the image lies under a tap for a result o with  i + padding = o * stride + tap * dilation.
@@ -105,12 +105,12 @@ impl Axis {
     }
 }
 
-fn common_divisor(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { common_divisor(b, a % b) }
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// Pixels of the result with the same taps, ready for the micro-kernel.
-pub(super) struct Class {
+pub(super) struct PixelClass {
     pub rows: Vec<Row>,
     pub runs: Vec<Run>,
 }
@@ -128,13 +128,13 @@ pub(super) struct Layout {
 }
 
 /// The patch matrix of a product.
-pub(super) struct Patches {
+pub(super) struct Im2col {
     axes: [Axis; 2],
     /// Size of the kernel `[height, width]`.
     kernel: [usize; 2],
 }
 
-impl Patches {
+impl Im2col {
     /// The patches whose product with the weight is the convolution.
     pub fn forward(conv: &Conv2d) -> Self {
         Self { axes: [0, 1].map(|axis| Axis::forward(conv, axis)), kernel: [conv.weight[2], conv.weight[3]] }
@@ -161,30 +161,30 @@ impl Patches {
     }
 
     /// The largest number of taps that a pixel has.
-    pub fn most_taps(&self) -> usize {
+    pub fn max_taps(&self) -> usize {
         let most = |axis: &Axis| axis.spans.iter().map(|span| span.taps.len()).max().unwrap_or(0);
         self.axes.iter().map(most).product()
     }
 
     /// For each tap of the kernel, its place in the packed weight.
-    pub fn tap_places(&self) -> Vec<Option<usize>> {
-        let mut places = vec![None; self.kernel[0] * self.kernel[1]];
+    pub fn packed_taps(&self) -> Vec<Option<usize>> {
+        let mut packed = vec![None; self.kernel[0] * self.kernel[1]];
         for (down, &y) in self.axes[0].taps.iter().enumerate() {
             for (right, &x) in self.axes[1].taps.iter().enumerate() {
-                places[y * self.kernel[1] + x] = Some(down * self.axes[1].taps.len() + right);
+                packed[y * self.kernel[1] + x] = Some(down * self.axes[1].taps.len() + right);
             }
         }
-        places
+        packed
     }
 
     /// The pixels of a few rows of the result, counted through all images, class by class.
-    pub fn classes(&self, rows: Range<usize>, layout: &Layout) -> Vec<Class> {
+    pub fn classes(&self, rows: Range<usize>, layout: &Layout) -> Vec<PixelClass> {
         let [vertical, horizontal] = &self.axes;
         let mut classes = Vec::with_capacity(vertical.spans.len() * horizontal.spans.len());
         for down in &vertical.spans {
             let pixel_rows: Vec<_> = self.rows_of(down, &rows, layout).collect();
             for right in &horizontal.spans {
-                let mut class = Class { rows: Vec::new(), runs: self.runs(down, right, layout) };
+                let mut class = PixelClass { rows: Vec::new(), runs: self.runs(down, right, layout) };
                 class.rows.reserve_exact(pixel_rows.len() * right.len);
                 for &(scalars, sums) in &pixel_rows {
                     class.rows.extend((0..right.len).map(|index| Row {

@@ -1,24 +1,26 @@
 //! Where a block's results find their pixels, four results at a time.
 
+use pulp::Simd;
+
 use crate::block::ConvBlock;
 use crate::shape::{Conv2d, Window};
 
 /// Results that are computed together: with max-pooling, those of one window.
-pub(crate) const PIXELS: usize = 4;
+pub(crate) const QUAD: usize = 4;
 
 /// The pixels of a block with 2x2 max-pooling or none, in images `[C, padded H, padded W]`.
-pub(crate) struct Grid {
+pub(crate) struct QuadOffsets {
     /// Height and width of the padded image.
     pub(crate) padded: [usize; 2],
     /// For each k, how far its pixel lies from the first tap's.
     pub(crate) taps: Vec<usize>,
     /// For each group of four results, the first tap's pixels.
-    pub(crate) groups: Vec<[usize; PIXELS]>,
+    pub(crate) quads: Vec<[usize; QUAD]>,
 }
 
-impl Grid {
-    /// Whether a block's results come in groups of four.
-    pub(crate) fn suits(block: &ConvBlock) -> bool {
+impl QuadOffsets {
+    /// Whether a block's results come in quads of four.
+    pub(crate) fn supports(block: &ConvBlock) -> bool {
         block.max_pool.as_ref().is_none_or(|window| *window == Window::square(2))
     }
 
@@ -38,14 +40,33 @@ impl Grid {
 
         let [_, _, h, w] = block.conv.output();
         let pixel = |y: usize, x: usize| at(0, y * stride[0], x * stride[1]);
-        let groups = if block.max_pool.is_some() {
+        let quads = if block.max_pool.is_some() {
             let windows = (0..h / 2).flat_map(|y| (0..w / 2).map(move |x| (2 * y, 2 * x)));
             windows.map(|(y, x)| [pixel(y, x), pixel(y, x + 1), pixel(y + 1, x), pixel(y + 1, x + 1)]).collect()
         } else {
             // The last group is filled up with its last pixel.
             let pixel = |place: usize| pixel(place.min(h * w - 1) / w, place.min(h * w - 1) % w);
-            (0..h * w).step_by(PIXELS).map(|first| std::array::from_fn(|place| pixel(first + place))).collect()
+            (0..h * w).step_by(QUAD).map(|first| std::array::from_fn(|place| pixel(first + place))).collect()
         };
-        Self { padded, taps, groups }
+        Self { padded, taps, quads }
     }
+}
+
+/// The largest of four values and its place: the first among equals, and a NaN before any number, as in PyTorch.
+#[inline(always)]
+pub(crate) fn quad_max<S: Simd>(simd: S, values: [S::f32s; QUAD]) -> (S::f32s, S::f32s) {
+    let [first, second, third, fourth] = values;
+    // One after the other: a loop would keep the four in memory.
+    let best = (first, simd.splat_f32s(0.));
+    let best = max_with_index(simd, best, (second, simd.splat_f32s(1.)));
+    let best = max_with_index(simd, best, (third, simd.splat_f32s(2.)));
+    max_with_index(simd, best, (fourth, simd.splat_f32s(3.)))
+}
+
+/// The larger of two values with its place; the first if they are equal.
+#[inline(always)]
+fn max_with_index<S: Simd>(simd: S, best: (S::f32s, S::f32s), next: (S::f32s, S::f32s)) -> (S::f32s, S::f32s) {
+    let nan = simd.not_m32s(simd.equal_f32s(next.0, next.0));
+    let wins = simd.or_m32s(simd.greater_than_f32s(next.0, best.0), nan);
+    (simd.select_f32s(wins, next.0, best.0), simd.select_f32s(wins, next.1, best.1))
 }
