@@ -1,7 +1,7 @@
 //! Times convolutions: `cargo bench -p kiln-kernels --bench convolutions -- SHAPES.csv THREADS [SECONDS]`.
 //!
-//! The shapes are rows of batch,channels,side,outputs,kernel,stride,padding. Prints `row,pass,milliseconds`, the median
-//! of the calls of SECONDS (0.3) for each pass: forward, input (its gradient) and weight (its gradient).
+//! Each row of the file is batch,channels,side,outputs,kernel,stride,padding. Prints `row,pass,milliseconds`: the
+//! median over SECONDS (0.3) of calls for each pass: forward, input (its gradient) and weight (its gradient).
 
 mod timing;
 

@@ -1,9 +1,8 @@
 //! Times the operations of the lecture's network: `cargo bench -p kiln-kernels --bench lecture -- THREADS [SECONDS]`.
 //!
-//! Prints `level,operation,milliseconds,GFLOP/s` for each level of vector instructions: the median of the calls of SECONDS
-//! (0.2) on a batch of 64, and the work that the operation's definition asks for in that time. The gradients from the
-//! argmax do a quarter of that work, since the rest multiplies zeros. `peak` is what multiply-adds in registers reach on
-//! as many threads.
+//! Prints `level,operation,milliseconds,GFLOP/s` for each SIMD level: the median over SECONDS (0.2) of calls on a batch
+//! of 64, and the operations that the definition asks for in that time. The sparse backward pass does a quarter of
+//! them, since the rest would multiply zeros. `peak` is what multiply-adds in registers reach on as many threads.
 
 mod timing;
 
@@ -48,7 +47,7 @@ fn block(name: &str, conv: Conv2d, inner: bool, seconds: Duration) {
     let [_, channels, kh, kw] = conv.weight;
     let operations = 2 * n * out * height * width * channels * kh * kw;
     let block = ConvBlock { conv, max_pool: Some(Window::square(2)), relu: true };
-    // Without a pattern that the processor could learn: which gradients are left out decides branches.
+    // No pattern that the branch predictor could learn: branches depend on which gradients are dropped.
     let mut state = 1u32;
     let mut values = |len: usize| -> Vec<f32> {
         let next = || {
@@ -74,7 +73,7 @@ fn block(name: &str, conv: Conv2d, inner: bool, seconds: Duration) {
     }
 }
 
-/// Multiply-adds of registers alone.
+/// Multiply-adds in registers alone.
 struct Peak;
 
 impl Peak {

@@ -1,5 +1,5 @@
-//! Images whose channels lie one after the other, put together and taken apart.
-#![allow(unsafe_code)] // Results are written into memory that is not cleared first.
+//! Concatenates tensors along their channels and splits them again.
+#![allow(unsafe_code)] // Outputs are written into uninitialised memory.
 
 use std::mem::MaybeUninit;
 
@@ -7,13 +7,13 @@ use rayon::prelude::*;
 
 use crate::scratch::filled;
 
-/// Numbers that one piece of work copies.
+/// Values per task.
 const TASK_FLOATS: usize = 1 << 15;
 
-/// The channels of all parts, one after the other: `parts[i]` is `[N, C_i, H, W]`, the result `[N, sum of C_i, H, W]`.
+/// Concatenates along the channels: `parts[i]` is `[N, C_i, H, W]`, the output `[N, sum of C_i, H, W]`.
 ///
 /// # Panics
-/// If a part cannot be divided by the number of images.
+/// If the length of a part is not a multiple of `images`.
 pub fn concat(images: usize, parts: &[&[f32]]) -> Vec<f32> {
     let rows: Vec<usize> = parts.iter().map(|part| row(images, part)).collect();
     let row: usize = rows.iter().sum();
@@ -32,17 +32,17 @@ pub fn concat(images: usize, parts: &[&[f32]]) -> Vec<f32> {
             }
         });
     };
-    // SAFETY: every piece is written to its end; where rows are empty there is none.
+    // SAFETY: every task fills its slice; if all rows are empty there are no tasks.
     unsafe { filled(images * row, write) }
 }
 
-/// Takes `x` apart, the inverse of [`concat()`]: `rows[i]` is `C_i * H * W`, the numbers of a part that belong to an image.
+/// The inverse of [`concat()`]: splits `x` into parts; `rows[i]` is `C_i * H * W`, the values per image of part `i`.
 ///
 /// # Panics
-/// If the parts are not all of `x`.
+/// If the parts do not add up to `x`.
 pub fn split(images: usize, x: &[f32], rows: &[usize]) -> Vec<Vec<f32>> {
     let whole: usize = rows.iter().sum();
-    assert_eq!(x.len(), images * whole, "all of the parts' numbers");
+    assert_eq!(x.len(), images * whole, "the parts do not add up to x");
     let starts = rows.iter().scan(0, |end, row| {
         *end += row;
         Some(*end - row)
@@ -59,16 +59,16 @@ pub fn split(images: usize, x: &[f32], rows: &[usize]) -> Vec<Vec<f32>> {
                 }
             });
         };
-        // SAFETY: every piece is written to its end; where rows are empty there is none.
+        // SAFETY: every task fills its slice; if the row is empty there are no tasks.
         unsafe { filled(images * row, write) }
     };
     starts.zip(rows).map(part).collect()
 }
 
-/// Numbers of a part that belong to one image.
+/// Values per image of a part.
 fn row(images: usize, part: &[f32]) -> usize {
     let row = part.len() / images.max(1);
-    assert_eq!(part.len(), images * row, "as many numbers for each image");
+    assert_eq!(part.len(), images * row, "the part does not divide into {images} images");
     row
 }
 

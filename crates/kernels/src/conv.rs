@@ -1,5 +1,14 @@
-//! Convolution blocks: which algorithm runs a block.
-#![allow(unsafe_code)] // Results are written into memory that is not cleared first.
+//! Runs a [`ConvBlock`] forward and backward: chooses the algorithm by the block's shape.
+//!
+//! ```text
+//! forward     direct_batch       few channels, eight images or more: one image per SIMD lane
+//!             direct_channels    inference on fewer than eight small images: output channels along the vectors
+//!             pointwise          a linear layer on a small batch: streams the weight once
+//!             gemm               everything else, as an implicit GEMM
+//! backward    sparse_backward    max-pooled blocks on small images: visits only the non-zero gradients
+//!             gemm               everything else
+//! ```
+#![allow(unsafe_code)] // Outputs are written into uninitialised memory.
 
 mod bias_gradient;
 mod chwn;
@@ -19,19 +28,20 @@ use crate::scratch::filled;
 use crate::{pool, relu};
 
 impl ConvBlock {
-    /// Runs the block on `x` `[N, C, H, W]` with `weight` `[O, C / groups, kh, kw]` and `bias` `[O]`: `[N, O, H', W']`.
+    /// Runs the block on `x` `[N, C, H, W]` with `weight` `[O, C / groups, kh, kw]` and `bias` `[O]`; returns
+    /// `[N, O, H', W']`.
     ///
     /// # Panics
-    /// If a slice has another length than its shape says, or something does not fit.
+    /// If the length of a slice does not match its shape, or the kernel or pooling window does not fit.
     pub fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
         self.run(x, weight, bias, false).0
     }
 
-    /// Runs the block and keeps where each maximum was found: `ky * kw + kx` inside its window, the first one's place
-    /// among equals. Without pooling the places are empty.
+    /// Runs the block and also returns the argmax of the pooling: the index `ky * kw + kx` of each maximum within its
+    /// window, the first one among equals. It is empty without pooling.
     ///
     /// # Panics
-    /// As [`ConvBlock::forward`], or if the windows have more than 256 places.
+    /// As [`ConvBlock::forward`], or if the pooling windows have more than 256 elements.
     pub fn forward_training(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Vec<u8>) {
         self.run(x, weight, bias, true)
     }
@@ -44,7 +54,7 @@ impl ConvBlock {
         let argmax_len = if training && max_pool.is_some() { len } else { 0 };
         let mut argmax = Vec::new();
         if direct_batch::is_applicable(self) {
-            // SAFETY: the kernel writes a result and, with room for places, a place for each output of each image.
+            // SAFETY: the kernel writes every output and, where `argmax` is not empty, every index.
             let output = unsafe {
                 filled(len, |out| {
                     argmax = filled(argmax_len, |argmax| direct_batch::forward(self, x, weight, bias, out, argmax))
@@ -53,7 +63,7 @@ impl ConvBlock {
             return (output, argmax);
         }
         if !training && direct_channels::is_applicable(self) {
-            // SAFETY: the kernel writes every result.
+            // SAFETY: the kernel writes every output.
             return (unsafe { filled(len, |out| direct_channels::forward(self, x, weight, bias, out)) }, argmax);
         }
         if pointwise::is_applicable(self) {
@@ -63,10 +73,10 @@ impl ConvBlock {
             gemm::forward(conv, x, weight, Epilogue { bias, relu, ..Epilogue::default() }, out);
         };
         let Some(window) = max_pool else {
-            // SAFETY: the kernel writes every result.
+            // SAFETY: the kernel writes every output.
             return (unsafe { filled(len, |out| convolve(*relu, out)) }, argmax);
         };
-        // ReLU never changes which value is the largest, but makes ties: it comes after the maximum.
+        // ReLU preserves the maximum but creates ties, which would change the argmax: it runs after the pooling.
         let image = conv.output();
         // SAFETY: as above.
         let values = unsafe { filled(image.iter().product(), |out| convolve(false, out)) };
@@ -83,15 +93,15 @@ impl ConvBlock {
         (output, argmax)
     }
 
-    /// The gradients from `grad`, the gradient of the result `[N, O, H', W']`.
+    /// The gradients of the block, given `grad`, the gradient of its output `[N, O, H', W']`.
     ///
     /// # Panics
-    /// If a slice has another length than its shape says.
+    /// If the length of a slice does not match its shape.
     pub fn backward(&self, saved: Saved<'_>, grad: &[f32], needs: Needs) -> Gradients {
         let len: usize = self.output().iter().product();
         self.assert_operands(saved.x, saved.weight);
-        assert_eq!(grad.len(), len, "one gradient for each result");
-        assert!(!self.relu || saved.output.len() == len, "the results of the forward pass");
+        assert_eq!(grad.len(), len, "one gradient for each output");
+        assert!(!self.relu || saved.output.len() == len, "the output of the forward pass");
         assert_eq!(saved.argmax.len(), if self.max_pool.is_some() { len } else { 0 }, "the argmax of the forward pass");
         if sparse_backward::is_applicable(self) {
             return sparse_backward::backward(self, saved, grad, needs);
@@ -109,7 +119,7 @@ impl ConvBlock {
             dense = &unpooled;
         }
         let conv = &self.conv;
-        // SAFETY: each kernel writes every element of its result.
+        // SAFETY: each kernel writes every element of its output.
         unsafe {
             Gradients {
                 x: needs.x.then(|| filled(saved.x.len(), |out| gemm::input_gradient(conv, dense, saved.weight, out))),
@@ -121,9 +131,10 @@ impl ConvBlock {
         }
     }
 
-    /// Runs a convolution without bias and what follows it in a network that is not trained: `x` `[N, C, H, W]` gives
-    /// `relu(conv(x) * scale + shift + residual)` `[N, O, H', W']`, with one scale and shift for each output channel, the
-    /// residual optional, ReLU and no pooling as the block says.
+    /// Convolution with a folded normalisation, for inference: `relu(conv(x) * scale + shift + residual)`, from `x`
+    /// `[N, C, H, W]` to `[N, O, H', W']`.
+    ///
+    /// `scale` and `shift` are per output channel; the residual is optional, and ReLU is applied if the block has it.
     ///
     /// # Panics
     /// As [`ConvBlock::forward`], or if the block has max-pooling.
@@ -138,9 +149,9 @@ impl ConvBlock {
         let (outputs, len) = (self.conv.weight[0], self.output().iter().product());
         assert!(self.max_pool.is_none(), "pooling comes after the residual");
         assert!(scale.len() == outputs && shift.len() == outputs, "one scale and shift for each output channel");
-        assert!(residual.is_none_or(|residual| residual.len() == len), "a residual of the result's shape");
+        assert!(residual.is_none_or(|residual| residual.len() == len), "a residual of the output's shape");
         let epilogue = Epilogue { scale: Some(scale), bias: Some(shift), residual, relu: self.relu };
-        // SAFETY: the kernel writes every result.
+        // SAFETY: the kernel writes every output.
         unsafe { filled(len, |out| gemm::forward(&self.conv, x, weight, epilogue, out)) }
     }
 }

@@ -1,12 +1,12 @@
 //! Softmax and cross-entropy in one pass over the logits.
 
-/// Mean cross-entropy of `logits` `[N, classes]` against classes `targets` `[N]`, and its gradient `[N, classes]`; the share
-/// `smoothing` of each target is spread over all classes, as in PyTorch.
+/// The mean cross-entropy of `logits` `[N, classes]` against class indices `targets` `[N]`, and its gradient
+/// `[N, classes]`, with label smoothing as in PyTorch.
 ///
-/// Sums run in f64. Without rows the mean is NaN.
+/// Sums are taken in f64. The mean over no rows is NaN.
 ///
 /// # Panics
-/// If a target is not a class, or the lengths do not fit.
+/// If a target is not below `classes`, or the lengths do not match.
 pub fn cross_entropy(logits: &[f32], classes: usize, targets: &[usize], smoothing: f64) -> (f32, Vec<f32>) {
     let rows = targets.len();
     assert_eq!(logits.len(), rows * classes, "{rows} targets for {} logits", logits.len());

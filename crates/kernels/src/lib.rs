@@ -1,10 +1,10 @@
-//! Convolution, normalisation, pooling, concatenation and cross-entropy on the CPU: plain functions over dense `f32` slices
-//! `[N, C, H, W]`.
+//! Convolution, normalisation, pooling, concatenation and cross-entropy on the CPU, as plain functions over contiguous
+//! `f32` slices `[N, C, H, W]`.
 //!
-//! [`ConvBlock`] is the heart: convolution, bias, max-pooling and ReLU in one operation, forward and backward. What runs
-//! inside is chosen by shape; the crate's README tells how each way works.
+//! The core is [`ConvBlock`]: convolution, bias, max-pooling and ReLU as one operation, forward and backward. The
+//! algorithm is chosen by shape; the crate's README describes each of them.
 //!
-//! Results do not depend on the number of threads: work is cut by shape alone, and sums are added in one order.
+//! Results do not depend on the number of threads: work is split by shape alone, and sums are taken in a fixed order.
 
 mod block;
 mod concat;

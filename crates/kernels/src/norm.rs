@@ -1,41 +1,42 @@
-//! Batch normalisation of `[N, C, H, W]` by the statistics of the batch, forward and backward, and by fixed numbers.
+//! Batch normalisation of `[N, C, H, W]`, forward and backward, with the statistics of the batch or with fixed ones.
 //!
-//! Each way passes twice over the images at most: sums of each plane first, then the result. What follows a normalisation
-//! at once (a residual that is added, ReLU) is done in the same pass.
+//! Each operation makes at most two passes over the images: sums of each plane, then the output. The residual addition
+//! and ReLU that follow a normalisation are part of the second pass.
 
 mod planes;
 
 use self::planes::Planes;
 use crate::relu::relu_backward;
 
-/// The result of a normalisation by the batch's statistics.
+/// The output of a normalisation with batch statistics, and the statistics.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchNorm {
-    /// `[N, C, H, W]`.
+    /// Normalised images `[N, C, H, W]`.
     pub output: Vec<f32>,
-    /// Mean of each channel.
+    /// Mean of each channel `[C]`.
     pub mean: Vec<f32>,
-    /// Variance of each channel: the mean square of the distance from the mean.
+    /// Biased variance of each channel `[C]`: the mean squared deviation.
     pub variance: Vec<f32>,
 }
 
-/// The gradients of a normalisation.
+/// The gradients of a batch normalisation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchNormGradients {
-    /// Gradient of the images `[N, C, H, W]`.
+    /// Gradient of the input `[N, C, H, W]`.
     pub x: Vec<f32>,
     /// Gradient of the weight `[C]`.
     pub weight: Vec<f32>,
     /// Gradient of the bias `[C]`.
     pub bias: Vec<f32>,
-    /// The result's gradient before ReLU, which is the residual's `[N, C, H, W]`; without ReLU it is the one that came.
+    /// Gradient of ReLU's input `[N, C, H, W]`, which is also the residual's. `None` without ReLU: then both are the
+    /// gradient of the output itself.
     pub pre_relu: Option<Vec<f32>>,
 }
 
-/// `(x - mean) / sqrt(variance + epsilon) * weight + bias`, then the residual is added and ReLU clips, if wanted.
+/// `relu((x - mean) / sqrt(variance + epsilon) * weight + bias + residual)`; residual and ReLU are optional.
 ///
 /// # Panics
-/// If a slice has another length than its shape says.
+/// If the length of a slice does not match its shape.
 pub fn batch_norm(
     shape: [usize; 4],
     x: &[f32],
@@ -46,7 +47,7 @@ pub fn batch_norm(
 ) -> BatchNorm {
     let planes = Planes::of(shape, x);
     let count = (shape[0] * planes.len) as f64;
-    // Squares of distances from about the mean, that of the first image, lose no digits.
+    // Deviations are taken from an estimate of the mean, that of the first image: plain squares would lose digits.
     let one = Planes { images: planes.images.min(1), ..planes };
     let first = &x[..one.images * one.channels * one.len];
     let near = one.sum(first, first, |_| 0., |x, _, _| [x, 0.]);
@@ -62,15 +63,15 @@ pub fn batch_norm(
         .zip(&variance)
         .map(|(&weight, &variance)| (f64::from(weight) / (f64::from(variance) + epsilon).sqrt()) as f32)
         .collect();
-    // The distance from the mean first: folded into the bias, a mean far from zero would cost digits.
+    // The mean is subtracted first: folded into the bias, a mean far from zero would cost digits.
     let output = planes.affine(x, |channel| [mean[channel], scale[channel], bias[channel]], residual, relu);
     BatchNorm { output, mean, variance }
 }
 
-/// The gradients of [`batch_norm`] from `grad`, the gradient of its result; `output` is read if ReLU clipped it.
+/// The gradients of [`batch_norm`], given `grad`, the gradient of its output; `output` is only read with ReLU.
 ///
 /// # Panics
-/// If a slice has another length than its shape says.
+/// If the length of a slice does not match its shape.
 #[expect(clippy::too_many_arguments, reason = "operands and results of the forward pass")]
 pub fn batch_norm_backward(
     shape: [usize; 4],
@@ -83,12 +84,12 @@ pub fn batch_norm_backward(
     grad: &[f32],
 ) -> BatchNormGradients {
     let planes = Planes::of(shape, x);
-    assert!(!relu || output.len() == x.len(), "the results of the forward pass");
+    assert!(!relu || output.len() == x.len(), "the output of the forward pass");
     let pre_relu = relu.then(|| relu_backward(output, grad));
     let grad = pre_relu.as_deref().unwrap_or(grad);
     let count = (shape[0] * planes.len) as f64;
     let sums = planes.sum(grad, x, |channel| mean[channel], |grad, x, mean| [grad, grad * (x - mean)]);
-    // dx = a * grad + b * (x - mean) + c, channel by channel.
+    // dx = a * grad + b * (x - mean) + c, with a, b, c per channel.
     let mut coefficients = Vec::with_capacity(planes.channels);
     let (mut weight_gradient, mut bias_gradient) = (Vec::new(), Vec::new());
     for (channel, &[sum, products]) in sums.iter().enumerate() {
@@ -104,10 +105,10 @@ pub fn batch_norm_backward(
     BatchNormGradients { x, weight: weight_gradient, bias: bias_gradient, pre_relu }
 }
 
-/// `x * scale + shift` with one scale and one shift a channel, then the residual is added and ReLU clips, if wanted.
+/// `relu(x * scale + shift + residual)` with scale and shift per channel; residual and ReLU are optional.
 ///
 /// # Panics
-/// If a slice has another length than its shape says.
+/// If the length of a slice does not match its shape.
 pub fn channel_affine(
     shape: [usize; 4],
     x: &[f32],

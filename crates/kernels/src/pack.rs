@@ -1,24 +1,24 @@
-//! Packing: moves between rows in memory and panels that interleave rows.
+//! Packing between row-major memory and panels that interleave rows.
 //!
 //! ```text
-//! pack      source[row * stride + column]  ->  panel[place(column) + row]
-//! unpack    sums[place(column) + row]      ->  out[row * stride + column]
+//! pack      source[row * stride + column]  ->  panel[offset(column) + row]
+//! unpack    sums[offset(column) + row]     ->  out[row * stride + column]
 //! ```
 //!
-//! Channels-last pixels, packed weights and gradients are all of this form. Both go through squares of as many rows and
-//! columns as a vector has lanes, which turn over in registers; a last square overlaps the one before.
-#![allow(unsafe_code)] // Results go to memory that is not initialised, and to places that interleave between threads.
+//! Channels-last pixels, packed weights and packed gradients all have this form. Both directions transpose squares of
+//! lanes x lanes values in registers; the last square of a row overlaps the one before it.
+#![allow(unsafe_code)] // Writes uninitialised memory, and rows that interleave between threads.
 
 use pulp::{Simd, WithSimd};
 
 use crate::simd::{dispatch, load};
 use crate::transpose::{Square, transpose};
 
-/// So few rows or columns that most of a square would be empty.
+/// With so few columns most of a square would be empty.
 const NARROW: usize = 4;
-/// Columns that are packed for all rows before the next ones: they stay in the first-level cache.
+/// Columns that are packed for all rows before the next ones, so that they stay in the L1 cache.
 pub(crate) const STRIP: usize = 64;
-/// How far ahead results are announced to the cache, in columns: hardware does not see through steps over many rows.
+/// How far ahead of a store to prefetch, in columns: the hardware does not predict strides across many rows.
 const PREFETCH_DISTANCE: usize = 32;
 
 /// Interleaves the rows of `source`.
@@ -29,11 +29,11 @@ pub(crate) struct Pack<'a, Offset> {
     pub rows: usize,
     pub columns: usize,
     pub panel: &'a mut [f32],
-    /// Numbers for each column in the panel, at least `rows`; zeros follow the last row.
+    /// Values per column in the panel, at least `rows`; those beyond `rows` are set to zero.
     pub width: usize,
-    /// Where a column goes in the panel.
+    /// Where a column starts in the panel.
     pub offset: Offset,
-    /// How far behind a number the one is that will be packed a little later: usually [`STRIP`].
+    /// How far ahead of a load to prefetch: usually [`STRIP`].
     pub prefetch: usize,
 }
 
@@ -48,7 +48,7 @@ impl<Offset: Fn(usize) -> usize> Pack<'_, Offset> {
         }
     }
 
-    /// Rows that are neighbours already.
+    /// Rows that are adjacent in memory already.
     fn copy(&mut self) {
         for column in 0..self.columns {
             let panel = &mut self.panel[(self.offset)(column)..][..self.width];
@@ -69,7 +69,7 @@ impl<Offset: Fn(usize) -> usize> Pack<'_, Offset> {
         }
     }
 
-    /// Packs a square whose rows are all there, and as many columns in memory if not in the panel.
+    /// Packs a square with all its rows. It is loaded in full, but only `columns` of it are stored.
     #[inline(always)]
     fn whole_square<S: Simd>(&mut self, simd: S, first_row: usize, first_column: usize, columns: usize) {
         let lanes = S::F32_LANES;
@@ -77,26 +77,26 @@ impl<Offset: Fn(usize) -> usize> Pack<'_, Offset> {
         assert!(source.len() >= (lanes - 1) * self.stride + lanes);
         let mut square: Square<S> = [simd.splat_f32s(0.); _];
         for (row, vector) in square.iter_mut().enumerate().take(lanes) {
-            // SAFETY: the slice reaches to the end of the last row of the square.
+            // SAFETY: the slice reaches to the end of the square's last row.
             let from = unsafe { source.as_ptr().add(row * self.stride) };
-            // SAFETY: the same.
+            // SAFETY: as above.
             *vector = unsafe { from.cast::<S::f32s>().read_unaligned() };
             prefetch::<false>(from.wrapping_add(self.prefetch));
         }
         transpose(simd, &mut square);
         for (column, vector) in square.into_iter().enumerate().take(lanes) {
-            // Not a bound of the loop: then the square would have to be in memory.
+            // Not a bound of the loop: that would spill the square to memory.
             if column == columns {
                 break;
             }
             let at = (self.offset)(first_column + column) + first_row;
             assert!(at + lanes <= self.panel.len());
-            // SAFETY: just checked.
+            // SAFETY: checked in the line above.
             unsafe { self.panel.as_mut_ptr().add(at).cast::<S::f32s>().write_unaligned(vector) };
         }
     }
 
-    /// Packs a square that lacks rows or columns.
+    /// Packs a square with missing rows or columns.
     #[inline(always)]
     fn partial_square<S: Simd>(&mut self, simd: S, first_row: usize, first_column: usize, columns: usize) {
         let rows = self.rows.saturating_sub(first_row).min(S::F32_LANES);
@@ -138,47 +138,47 @@ impl<Offset: Fn(usize) -> usize> WithSimd for Pack<'_, Offset> {
     }
 }
 
-/// The last touches to sums: `relu(sum * scale + bias + residual)`, each part optional. Scale and bias have one number a
-/// row.
+/// What is applied to the sums while they are stored: `relu(sum * scale + bias + residual)`, each part optional. Scale
+/// and bias have one value per row.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Epilogue<'a> {
     pub scale: Option<&'a [f32]>,
     pub bias: Option<&'a [f32]>,
-    /// Lies in memory as the result does.
+    /// Has the memory layout of the output.
     pub residual: Option<&'a [f32]>,
     pub relu: bool,
 }
 
 impl<'a> Epilogue<'a> {
-    /// The touches to the rows from `row` on, whose results begin `at` numbers further.
+    /// The epilogue for the rows from `row` on, whose output starts `at` values further on.
     pub fn starting_at(self, row: usize, at: usize) -> Self {
-        let rows = |numbers: Option<&'a [f32]>| numbers.map(|numbers| &numbers[row..]);
+        let rows = |values: Option<&'a [f32]>| values.map(|values| &values[row..]);
         let residual = self.residual.map(|residual| &residual[at..]);
         Self { scale: rows(self.scale), bias: rows(self.bias), residual, relu: self.relu }
     }
 }
 
-/// Takes interleaved sums apart, with the last touches to each.
+/// Writes interleaved sums to row-major memory, through the epilogue.
 pub(crate) struct Unpack<'a, Offset> {
     pub sums: &'a [f32],
-    /// Where the sums of a column begin; there are whole vectors of them.
+    /// Where the sums of a column start; each column is whole vectors long.
     pub offset: Offset,
     pub rows: usize,
     pub columns: usize,
     pub epilogue: Epilogue<'a>,
     pub out: *mut f32,
-    /// Distance between rows of the result.
+    /// Distance between rows of the output.
     pub stride: usize,
 }
 
 impl<Offset: Fn(usize) -> usize> Unpack<'_, Offset> {
     /// # Safety
-    /// `rows` rows of `columns` numbers may be written at `out`, `stride` apart.
+    /// `rows` rows of `columns` values must be writable at `out`, `stride` apart.
     pub unsafe fn run(self) {
         dispatch(self);
     }
 
-    /// Unpacks a square of which `columns` columns are there, and all `rows` if `WHOLE`.
+    /// Unpacks one square: full if `WHOLE`, or else what there is of it.
     ///
     /// # Safety
     /// As for [`Unpack::run`].
@@ -191,7 +191,7 @@ impl<Offset: Fn(usize) -> usize> Unpack<'_, Offset> {
         let mut square: Square<S> = [zero; _];
         for (column, vector) in square.iter_mut().enumerate().take(columns) {
             let sums = &self.sums[(self.offset)(first_column + column) + first_row..][..lanes];
-            // SAFETY: these are as many numbers as a vector has.
+            // SAFETY: the slice has the length of a vector.
             *vector = unsafe { sums.as_ptr().cast::<S::f32s>().read_unaligned() };
         }
         let Epilogue { scale, bias, residual, relu } = self.epilogue;
@@ -218,7 +218,7 @@ impl<Offset: Fn(usize) -> usize> Unpack<'_, Offset> {
             if relu {
                 vector = simd.select_f32s(simd.less_than_f32s(vector, zero), zero, vector);
             }
-            // SAFETY: the caller promises that these numbers may be written.
+            // SAFETY: the caller of `run` guarantees that these values are writable.
             unsafe {
                 let to = self.out.add(at);
                 if WHOLE {
@@ -241,7 +241,7 @@ impl<Offset: Fn(usize) -> usize> WithSimd for Unpack<'_, Offset> {
         for first_row in (0..self.rows).step_by(lanes) {
             for column in (0..self.columns).step_by(lanes) {
                 let first_column = column.min(self.columns.saturating_sub(lanes));
-                // SAFETY: the caller of `run` has promised it.
+                // SAFETY: guaranteed by the caller of `run`.
                 unsafe {
                     if first_row + lanes <= self.rows && lanes <= self.columns {
                         self.square::<S, true>(simd, first_row, first_column);
@@ -254,11 +254,11 @@ impl<Offset: Fn(usize) -> usize> WithSimd for Unpack<'_, Offset> {
     }
 }
 
-/// Announces that a place will soon be read, or written if `WRITE`; any address will do.
+/// Prefetches for reading, or for writing if `WRITE`; any address is allowed.
 #[inline(always)]
 fn prefetch<const WRITE: bool>(address: *const f32) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: every processor of this architecture has the instruction, and it does nothing that a program could see.
+    // SAFETY: every x86-64 processor has the instruction, and it has no architectural effect.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
         if WRITE {

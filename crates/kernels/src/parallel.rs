@@ -1,8 +1,8 @@
-//! Pieces of work for all threads.
+//! Distributes tasks over the threads.
 
 use rayon::prelude::*;
 
-/// Does tasks of work: on all threads if there are several, or else here and now.
+/// Runs the tasks on all threads of the pool; a pool of one thread runs them right here.
 pub(crate) fn for_each<Task: Send>(tasks: impl Iterator<Item = Task>, work: impl Fn(Task) + Sync + Send) {
     if rayon::current_num_threads() == 1 {
         tasks.for_each(work);

@@ -2,23 +2,23 @@
 
 use rayon::prelude::*;
 
-/// Numbers of an element-wise piece of work.
+/// Values per task.
 const TASK_FLOATS: usize = 1 << 16;
 
-/// ReLU of one value; a NaN stays one.
+/// ReLU of one value; NaN propagates.
 #[inline(always)]
 pub(crate) fn relu_scalar(value: f32) -> f32 {
     if value < 0. { 0. } else { value }
 }
 
-/// Turns negative values into zeros; a NaN stays one.
+/// Replaces negative values by zero; NaN propagates.
 pub(crate) fn relu_in_place(values: &mut [f32]) {
     values.par_chunks_mut(TASK_FLOATS).for_each(|values| {
         values.iter_mut().for_each(|value| *value = relu_scalar(*value));
     });
 }
 
-/// The gradient before ReLU: what arrives, where the output is not zero.
+/// The gradient of ReLU's input: zero where ReLU clipped the output, `grad` elsewhere.
 pub(crate) fn relu_backward(output: &[f32], grad: &[f32]) -> Vec<f32> {
     let mut x = grad.to_vec();
     x.par_chunks_mut(TASK_FLOATS).zip(output.par_chunks(TASK_FLOATS)).for_each(|(x, output)| {

@@ -1,31 +1,31 @@
-//! Memory for results and for intermediate values, without clearing what is about to be written.
-#![allow(unsafe_code)] // Results are memory that is not yet initialised.
+//! Memory for outputs and intermediate values that is not zeroed before it is written.
+#![allow(unsafe_code)] // Outputs are uninitialised memory until they are filled.
 
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 
-/// A vector of `len` values, all of which `fill` writes.
+/// Allocates `len` values and lets `fill` write all of them.
 ///
 /// # Safety
 /// `fill` must initialise every element.
 pub(crate) unsafe fn filled<T: Copy>(len: usize, fill: impl FnOnce(&mut [MaybeUninit<T>])) -> Vec<T> {
     let mut values = Vec::with_capacity(len);
     fill(&mut values.spare_capacity_mut()[..len]);
-    // SAFETY: the capacity is at least `len`, and the caller promises that all of it is written.
+    // SAFETY: the capacity is at least `len`, and the caller guarantees that every element is written.
     unsafe { values.set_len(len) };
     values
 }
 
-/// Bytes of a cache line: vectors of a panel that starts with one never cross into the next.
+/// Bytes of a cache line. Vectors in a panel that starts on a line never straddle two.
 const LINE: usize = 64;
 
 thread_local! {
-    /// Buffers of this thread that are not in use: new ones would cost a page fault every 4 KB.
+    /// This thread's idle buffers: a fresh allocation would cost a page fault for every 4 KiB.
     static BUFFERS: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Numbers, whatever they were before, from the start of a cache line on.
+/// Temporary values with arbitrary content, aligned to a cache line.
 pub(crate) struct Scratch {
     buffer: Vec<f32>,
     start: usize,
@@ -44,7 +44,7 @@ impl Scratch {
             best.map(|index| buffers.swap_remove(index)).unwrap_or_default()
         });
         if buffer.len() < wanted {
-            // Growing would copy what nobody needs.
+            // Not `resize`, which would copy the old content.
             buffer = vec![0.; wanted];
         }
         let start = buffer.as_ptr().align_offset(LINE);
@@ -55,7 +55,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let buffer = std::mem::take(&mut self.buffer);
-        // A thread that ends has no buffers any more: then this one goes, too.
+        // While the thread shuts down, its buffers may be gone already: then this one is freed.
         let _ = BUFFERS.try_with(|buffers| buffers.borrow_mut().push(buffer));
     }
 }

@@ -1,36 +1,36 @@
-//! Sizes of convolutions and pooling windows. All tensors are dense, row by row: `[N, C, H, W]`.
+//! Shapes of convolutions and pooling windows. All tensors are contiguous, in row-major order: `[N, C, H, W]`.
 
-/// The largest stride, padding, dilation and kernel: far more than any image needs, and little enough for sums and
-/// products of them to stay numbers.
+/// The largest stride, padding, dilation and kernel size: more than any image needs, and small enough that sums and
+/// products of them do not overflow.
 pub const MAX_SIZE: usize = 1 << 16;
 
-/// A 2-D convolution of known sizes.
+/// A 2-D convolution with all its sizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conv2d {
-    /// Shape of the images `[N, C, H, W]`.
+    /// Shape of the input `[N, C, H, W]`.
     pub image: [usize; 4],
     /// Shape of the weight `[O, C / groups, kh, kw]`.
     pub weight: [usize; 4],
-    /// Step of the kernel over the image, in pixels `[down, right]`.
+    /// Stride in pixels `[vertical, horizontal]`.
     pub stride: [usize; 2],
     /// Rows and columns of zeros around the image: `[[top, bottom], [left, right]]`.
     pub padding: [[usize; 2]; 2],
-    /// Distance between the pixels under neighbouring taps `[down, right]`; 1 is a dense kernel.
+    /// Distance in pixels between neighbouring taps of the kernel `[vertical, horizontal]`; 1 is a dense kernel.
     pub dilation: [usize; 2],
-    /// Number of groups: output channels of one group see the input channels of the same group only.
+    /// Number of groups: the output channels of a group see only the input channels of the same group.
     pub groups: usize,
 }
 
 impl Conv2d {
-    /// A convolution with stride 1 and without padding, dilation and groups.
+    /// A convolution with stride 1, no padding, no dilation and one group.
     pub fn new(image: [usize; 4], weight: [usize; 4]) -> Self {
         Self { image, weight, stride: [1; 2], padding: [[0; 2]; 2], dilation: [1; 2], groups: 1 }
     }
 
-    /// Shape of the result `[N, O, H', W']`.
+    /// Shape of the output `[N, O, H', W']`.
     ///
     /// # Panics
-    /// If the kernel is larger than the padded image, a stride is 0, or a size is larger than [`MAX_SIZE`].
+    /// If the kernel is larger than the padded image, a stride is 0, or a size exceeds [`MAX_SIZE`].
     pub fn output(&self) -> [usize; 4] {
         let sizes = [self.stride, self.padding[0], self.padding[1], self.dilation, [self.weight[2], self.weight[3]]];
         assert!(sizes.as_flattened().iter().all(|&size| size <= MAX_SIZE), "sizes beyond {MAX_SIZE}: {self:?}");
@@ -47,28 +47,28 @@ impl Conv2d {
 /// A pooling window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Size `[height, width]`.
+    /// Height and width.
     pub kernel: [usize; 2],
-    /// Step from one window to the next `[down, right]`.
+    /// Stride in pixels `[vertical, horizontal]`.
     pub stride: [usize; 2],
-    /// Border on each side `[vertical, horizontal]`, at most half the window: it never wins a maximum, and counts as
+    /// Padding on each side `[vertical, horizontal]`, at most half the window. It never wins a maximum, and counts as
     /// zeros in a mean.
     pub padding: [usize; 2],
-    /// Whether a last window that reaches over the edge counts.
+    /// Whether the output size rounds up: then a last window may reach beyond the padded image.
     pub ceil_mode: bool,
 }
 
 impl Window {
-    /// Windows of `size` x `size` side by side.
+    /// Adjacent windows of `size` x `size`.
     pub fn square(size: usize) -> Self {
         Self { kernel: [size; 2], stride: [size; 2], padding: [0; 2], ceil_mode: false }
     }
 
-    /// Shape of what the windows make of images `[N, C, H, W]`: `[N, C, H', W']`.
+    /// Shape of the output `[N, C, H', W']` for images `[N, C, H, W]`.
     ///
     /// # Panics
-    /// If the window is larger than the padded image, its padding more than half of it, a stride 0, or a size larger than
-    /// [`MAX_SIZE`].
+    /// If the window is larger than the padded image, the padding exceeds half the window, a stride is 0, or a size
+    /// exceeds [`MAX_SIZE`].
     pub fn output(&self, image: [usize; 4]) -> [usize; 4] {
         let sizes = [self.stride, self.padding, self.kernel];
         assert!(sizes.as_flattened().iter().all(|&size| size <= MAX_SIZE), "sizes beyond {MAX_SIZE}: {self:?}");
@@ -79,14 +79,14 @@ impl Window {
             assert!(self.kernel[axis] <= padded, "the window is larger than the padded image: {self:?} on {image:?}");
             let room = padded - self.kernel[axis];
             let places = room / stride + 1;
-            // As in PyTorch: the extra window must start inside the image or its leading border.
+            // As in PyTorch: the extra window must start inside the image or its leading padding.
             let extra = self.ceil_mode && !room.is_multiple_of(stride) && places * stride < size + padding;
             places + usize::from(extra)
         };
         [image[0], image[1], side(0), side(1)]
     }
 
-    /// Whether the places of a window can be told in a byte.
+    /// Whether an index within the window fits into a byte.
     pub fn argmax_fits_u8(&self) -> bool {
         self.kernel[0] * self.kernel[1] <= 256
     }

@@ -1,4 +1,4 @@
-//! Which vector instructions the kernels use: the best of the processor, or less if a test asks for it.
+//! Which vector instructions the kernels use: the best the processor has, unless a test forces fewer.
 
 use std::any::TypeId;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -8,19 +8,19 @@ use pulp::{Scalar128b, Simd, WithSimd};
 /// A set of vector instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// What any processor of the target has; 4 lanes of f32 on x86-64, compiled by LLVM from plain arrays.
+    /// The target's baseline, compiled by LLVM from plain arrays: 4 lanes of f32 on x86-64.
     Portable,
-    /// AVX2 and FMA: 8 lanes. On AArch64 NEON, and in WebAssembly its SIMD, as pulp has them.
+    /// AVX2 and FMA: 8 lanes. On AArch64 it is NEON and in WebAssembly SIMD128, as implemented by pulp.
     Native,
     /// AVX-512: 16 lanes.
     Avx512,
 }
 
-/// Numbers in a vector of the widest level.
+/// Lanes of the widest level.
 pub(crate) const MAX_LANES: usize = 16;
 
 impl Level {
-    /// The levels of this processor, the best one last.
+    /// The levels that this processor supports, the best one last.
     pub fn available() -> Vec<Self> {
         let mut levels = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
@@ -33,7 +33,7 @@ impl Level {
         levels
     }
 
-    /// Numbers in a vector.
+    /// f32 lanes of a vector.
     pub(crate) fn lanes(self) -> usize {
         struct Lanes;
         impl WithSimd for Lanes {
@@ -47,8 +47,8 @@ impl Level {
         self.dispatch(Lanes)
     }
 
-    /// The level for runs of `len` numbers: AVX2 where most of AVX-512's lanes would be idle, since longer vectors lie
-    /// across two cache lines more often.
+    /// The level for contiguous runs of `len` values. Short runs get AVX2: most of AVX-512's lanes would be idle, and
+    /// its longer loads cross cache lines more often.
     pub(crate) fn for_runs(len: usize) -> Self {
         match Self::current() {
             Self::Avx512 if len <= 8 => Self::Native,
@@ -61,7 +61,7 @@ impl Level {
         match LEVEL.load(Ordering::Relaxed) {
             0 => {
                 let best = Self::available().last().copied().unwrap_or(Self::Portable);
-                // Unless another thread has forced one in the meantime.
+                // Another thread may have forced a level in the meantime.
                 let first = LEVEL.compare_exchange(0, best as u8 + 1, Ordering::Relaxed, Ordering::Relaxed);
                 if first.is_ok() { best } else { Self::current() }
             }
@@ -71,16 +71,16 @@ impl Level {
         }
     }
 
-    /// Makes the kernels of this process use the level from now on.
+    /// Makes all kernels of this process use the level from now on.
     ///
     /// # Panics
-    /// If the processor does not have it.
+    /// If the processor does not support it.
     pub fn force(self) {
         assert!(Self::available().contains(&self), "this processor has no {self:?}");
         LEVEL.store(self as u8 + 1, Ordering::Relaxed);
     }
 
-    /// Runs a kernel with this level, which the processor has; see [`dispatch`].
+    /// Runs a kernel at this level, which the processor must support; see [`dispatch`].
     #[inline]
     pub(crate) fn dispatch<Kernel: WithSimd>(self, kernel: Kernel) -> Kernel::Output {
         match self {
@@ -95,11 +95,11 @@ impl Level {
     }
 }
 
-/// 0 before the first use, then the level's place among [`Level`]'s, counted from 1.
+/// 0 before the first use, then the discriminant of the [`Level`] plus 1.
 static LEVEL: AtomicU8 = AtomicU8::new(0);
 
-/// `a * b + c`, rounded once where the processor has an instruction for it, and twice elsewhere: there a fused operation
-/// would be a call of a function, number by number.
+/// `a * b + c`: a fused multiply-add where the processor has one, rounded twice elsewhere. Without the instruction, a
+/// fused operation would be a function call per value.
 #[inline(always)]
 pub fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
     if TypeId::of::<S>() == TypeId::of::<Scalar128b>() {
@@ -108,25 +108,25 @@ pub fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s 
     simd.mul_add_e_f32s(a, b, c)
 }
 
-/// Reads a whole vector from the start of `memory`.
+/// Loads a whole vector from the start of `memory`.
 #[inline(always)]
 pub(crate) fn load<S: Simd>(_: S, memory: &[f32]) -> S::f32s {
     S::as_simd_f32s(&memory[..S::F32_LANES]).0[0]
 }
 
-/// Writes a whole vector to the start of `memory`.
+/// Stores a whole vector at the start of `memory`.
 #[inline(always)]
 pub(crate) fn store<S: Simd>(_: S, memory: &mut [f32], vector: S::f32s) {
     S::as_mut_simd_f32s(&mut memory[..S::F32_LANES]).0[0] = vector;
 }
 
-/// Runs a kernel with the level in use. All that it calls must be `#[inline(always)]`, down to the last intrinsic.
+/// Runs a kernel at the current level. Everything it calls must be `#[inline(always)]`, down to the last intrinsic.
 #[inline]
 pub fn dispatch<Kernel: WithSimd>(kernel: Kernel) -> Kernel::Output {
     Level::current().dispatch(kernel)
 }
 
-/// Sums in a row for so many outputs: full vectors, as few rows as possible, and then as few vectors.
+/// The panel width for so many outputs, in whole vectors: as few panels as possible, and no wider than they need to be.
 pub(crate) fn panel_width(outputs: usize) -> usize {
     struct Widths;
     impl WithSimd for Widths {

@@ -1,17 +1,17 @@
-//! Transposes squares of numbers in registers.
-#![allow(unsafe_code)] // Shuffles that pulp does not have.
+//! Transposes squares of values in registers.
+#![allow(unsafe_code)] // Shuffles that pulp does not offer.
 
 use pulp::{Simd, bytemuck::cast};
 
 use crate::simd::MAX_LANES;
 
-/// A square of as many vectors as a vector has lanes; unused ones are zero.
+/// As many vectors as a vector has lanes; unused entries are zero.
 pub(crate) type Square<S> = [<S as Simd>::f32s; MAX_LANES];
 
-/// Exchanges rows and columns of a square: element `j` of vector `i` becomes element `i` of vector `j`.
+/// Transposes a square: element `j` of vector `i` becomes element `i` of vector `j`.
 ///
-/// Zipping the first half of the vectors with the second rotates the bits of (row, column) by one place; after as many
-/// rounds as a column number has bits, the two have changed places.
+/// Interleaving the first half of the vectors with the second rotates the bits of the index (row, column) by one. After
+/// log2(lanes) rounds, row and column have traded places.
 #[inline(always)]
 pub(crate) fn transpose<S: Simd>(simd: S, square: &mut Square<S>) {
     let half = S::F32_LANES / 2;
@@ -25,7 +25,7 @@ pub(crate) fn transpose<S: Simd>(simd: S, square: &mut Square<S>) {
     }
 }
 
-/// `a0 b0 a1 b1 ..` as two vectors.
+/// Interleaves two vectors: `a0 b0 a1 b1 ..`, as two vectors.
 #[inline(always)]
 fn zip<S: Simd>(_: S, a: S::f32s, b: S::f32s) -> (S::f32s, S::f32s) {
     #[cfg(target_arch = "x86_64")]
@@ -33,7 +33,7 @@ fn zip<S: Simd>(_: S, a: S::f32s, b: S::f32s) -> (S::f32s, S::f32s) {
         use std::arch::x86_64::*;
         if S::F32_LANES == 16 {
             let (a, b): (__m512, __m512) = (cast(a), cast(b));
-            // SAFETY: only AVX-512 has 16 lanes, and `S` proves that the processor has it.
+            // SAFETY: only AVX-512 has 16 lanes, and `S` proves that the processor supports it.
             let (low, high) = unsafe {
                 let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
                 let high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
@@ -43,7 +43,7 @@ fn zip<S: Simd>(_: S, a: S::f32s, b: S::f32s) -> (S::f32s, S::f32s) {
         }
         if S::F32_LANES == 8 {
             let (a, b): (__m256, __m256) = (cast(a), cast(b));
-            // SAFETY: on this architecture only AVX2 has 8 lanes, and `S` proves that the processor has it.
+            // SAFETY: on this architecture only AVX2 has 8 lanes, and `S` proves that the processor supports it.
             let (low, high) = unsafe {
                 let (outer, inner) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
                 (_mm256_permute2f128_ps::<0x20>(outer, inner), _mm256_permute2f128_ps::<0x31>(outer, inner))
@@ -51,7 +51,7 @@ fn zip<S: Simd>(_: S, a: S::f32s, b: S::f32s) -> (S::f32s, S::f32s) {
             return (cast(low), cast(high));
         }
     }
-    // LLVM makes one shuffle each of this.
+    // LLVM compiles each of these to one shuffle.
     let (a, b): ([f32; 4], [f32; 4]) = (cast(a), cast(b));
     (cast([a[0], b[0], a[1], b[1]]), cast([a[2], b[2], a[3], b[3]]))
 }

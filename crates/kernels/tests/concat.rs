@@ -1,16 +1,16 @@
-//! Putting channels together and taking them apart.
+//! Concatenation along channels and its inverse.
 
 use kiln_kernels::{concat, split};
 
-/// Numbers of one part: image, part and place can be read from each.
+/// The values of one part; each encodes its image, part and position.
 fn part(images: usize, part: usize, row: usize) -> Vec<f32> {
-    let number = |image: usize, place: usize| (image * 10 + part) as f32 + place as f32 / 131_072.;
-    (0..images).flat_map(|image| (0..row).map(move |place| number(image, place))).collect()
+    let number = |image: usize, position: usize| (image * 10 + part) as f32 + position as f32 / 131_072.;
+    (0..images).flat_map(|image| (0..row).map(move |position| number(image, position))).collect()
 }
 
 #[test]
-fn parts_lie_one_after_the_other_in_each_image_and_come_apart_again() {
-    // Rows longer than a piece of work, as long, and shorter, and none at all.
+fn concat_joins_the_parts_of_each_image_and_split_undoes_it() {
+    // Rows longer than a task, exactly as long, shorter, and empty.
     let rows = [[1, 2, 3], [0, 5, 0], [100_000, 7, 40_000], [32_768, 32_768, 1], [3, 90_000, 32_767], [0, 0, 0]];
     for (images, rows) in [1, 2, 5].into_iter().flat_map(|images| rows.map(|rows| (images, rows))) {
         let parts: Vec<Vec<f32>> = rows.iter().enumerate().map(|(index, &row)| part(images, index, row)).collect();

@@ -1,4 +1,4 @@
-//! Blocks of convolution, max-pool and ReLU against the reference, for random shapes and at the edges, at every SIMD
+//! Blocks of convolution, max-pooling and ReLU against the reference, for random shapes and edge cases, at every SIMD
 //! level.
 
 mod reference;
@@ -10,14 +10,14 @@ use reference::{ConvolutionGradients, size, wide};
 
 #[derive(Clone, Copy, Debug)]
 enum Values {
-    /// Compared within the rounding of f32. Of nearly equal values any may win.
+    /// Compared within f32 rounding. Among nearly equal values, any may be the argmax.
     Real,
-    /// Small whole numbers: everything is exact, and the first of the many equal values must win.
+    /// Small integers: all results are exact, and the first of the many equal values must be the argmax.
     Whole,
 }
 
 impl Values {
-    /// The tolerances of outputs and gradients.
+    /// The tolerances for outputs and gradients.
     fn tolerances(self) -> (f64, f64) {
         match self {
             Self::Real => (1e-5, 1e-4),
@@ -63,7 +63,7 @@ fn describe(block: &ConvBlock) -> String {
     format!("{:?}, max-pool {:?}, relu {}", block.conv, block.max_pool, block.relu)
 }
 
-/// The reference's convolution, and what the block makes of it.
+/// The reference's convolution, the block's output and the argmax.
 fn expected_output(block: &ConvBlock, inputs: &Inputs) -> (Vec<f64>, Vec<f64>, Vec<u8>) {
     let bias = inputs.bias.as_deref().map(wide);
     let convolved = reference::convolution(&block.conv, &wide(&inputs.x), &wide(&inputs.weight), bias.as_deref());
@@ -75,8 +75,8 @@ fn expected_output(block: &ConvBlock, inputs: &Inputs) -> (Vec<f64>, Vec<f64>, V
     (convolved, output, argmax)
 }
 
-/// The gradient that reaches the convolution, by what the kernel saved: another winner, or an output on the other side
-/// of 0 in its last bit, would change it much.
+/// The gradient that reaches the convolution, routed by what the kernel saved: a different argmax, or an output whose
+/// last bit puts it on the other side of 0, would change it a lot.
 fn routed(block: &ConvBlock, inputs: &Inputs, output: &[f32], argmax: &[u8]) -> Vec<f64> {
     let mut grad = wide(&inputs.grad);
     if block.relu {
@@ -88,7 +88,7 @@ fn routed(block: &ConvBlock, inputs: &Inputs, output: &[f32], argmax: &[u8]) -> 
     }
 }
 
-/// The kernel's argmax must be places whose values are the maxima.
+/// The kernel's argmax must point at the maxima.
 fn check_argmax(block: &ConvBlock, convolved: &[f64], argmax: &[u8], tolerance: f64, what: &str) {
     let Some(window) = &block.max_pool else {
         assert!(argmax.is_empty(), "argmax without a max-pool: {what}");
@@ -97,9 +97,9 @@ fn check_argmax(block: &ConvBlock, convolved: &[f64], argmax: &[u8], tolerance: 
     let image = block.conv.output();
     let (maxima, _) = reference::max_pool(window, image, convolved);
     let chosen = reference::values_at(window, image, convolved, argmax);
-    let outside = || -> f64 { panic!("a winner outside the image: {what}") };
+    let outside = || -> f64 { panic!("an argmax outside the image: {what}") };
     let chosen: Vec<f32> = chosen.into_iter().map(|value| value.unwrap_or_else(outside) as f32).collect();
-    // Narrowed to f32, a value is half a last bit away from itself.
+    // Narrowing to f32 costs half a unit in the last place.
     assert_close(&chosen, &maxima, tolerance.max(1e-7), format_args!("values of the argmax: {what}"));
 }
 
@@ -108,7 +108,7 @@ fn check(block: &ConvBlock, values: Values, seed: u64) {
     let (x, weight) = (wide(&inputs.x), wide(&inputs.weight));
     let (forward_tolerance, backward_tolerance) = values.tolerances();
     let (convolved, expected, expected_argmax) = expected_output(block, &inputs);
-    // Mostly all levels route the gradient alike, and one reference serves them all.
+    // Usually all levels route the gradient alike, and one reference serves them all.
     let mut known: Option<(Vec<f64>, ConvolutionGradients)> = None;
     at_all_levels(|level| {
         let what = format!("{}, {values:?}, seed {seed}, {level:?}", describe(block));
@@ -242,9 +242,9 @@ fn blocks_of_known_networks() {
     }
 }
 
-/// What linear layers of small batches are.
+/// The form of a linear layer on a small batch.
 #[test]
-fn a_large_image_under_a_few_kernels_of_one_number() {
+fn a_large_image_with_a_few_pointwise_kernels() {
     for (outputs, channels, width) in [(1, 1027, 1030), (3, 1030, 1100), (16, 520, 2100), (17, 520, 2100)] {
         let conv = Conv2d::new([1, channels, 1, width], [outputs, channels, 1, 1]);
         check(&ConvBlock { conv, max_pool: None, relu: outputs == 3 }, Values::Real, outputs as u64);
@@ -252,7 +252,7 @@ fn a_large_image_under_a_few_kernels_of_one_number() {
 }
 
 #[test]
-fn not_a_number_stays_where_it_belongs() {
+fn nan_propagates_to_the_right_outputs() {
     for seed in 0..60 {
         let block = random_block(seed, seed % 2 == 0, seed % 4 < 2);
         let mut inputs = Inputs::new(&block, Values::Real, seed);
@@ -260,7 +260,7 @@ fn not_a_number_stays_where_it_belongs() {
         inputs.x[middle] = f32::NAN;
         let (convolved, expected, _) = expected_output(&block, &inputs);
         at_all_levels(|level| {
-            let what = format!("{}, NaN in place {middle}, seed {seed}, {level:?}", describe(&block));
+            let what = format!("{}, NaN at {middle}, seed {seed}, {level:?}", describe(&block));
             let output = block.forward(&inputs.x, &inputs.weight, inputs.bias.as_deref());
             assert_close(&output, &expected, 1e-5, format_args!("forward: {what}"));
             let (output, argmax) = inputs.forward_training(&block);
@@ -298,7 +298,7 @@ fn only_the_gradients_needed() {
     }
 }
 
-/// An image of padding alone has no results worth having, and must not give memory that was never written.
+/// An image of padding alone has no meaningful output, and must not return uninitialised memory.
 #[test]
 #[should_panic(expected = "images without pixels")]
 fn images_without_pixels_are_refused() {

@@ -14,7 +14,7 @@ fn check(logits: &[f32], targets: &[usize], smoothing: f64, what: &str) {
         let what = format!("{what}, smoothing {smoothing}, {level:?}");
         assert_close(&[loss], &[expected], 1e-5, format_args!("loss: {what}"));
         assert_close(&gradient, &expected_gradient, 1e-5, format_args!("gradient: {what}"));
-        // The mean divides small gradients by the batch; here they count for what they are.
+        // The mean divides gradients by the batch size; undo that, so that small ones are compared at full scale.
         let scaled: Vec<f32> = gradient.iter().map(|value| value * targets.len() as f32).collect();
         let expected: Vec<f64> = expected_gradient.iter().map(|value| value * targets.len() as f64).collect();
         assert_close(&scaled, &expected, 1e-5, format_args!("gradient: {what}"));

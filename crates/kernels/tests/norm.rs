@@ -1,4 +1,4 @@
-//! Normalisations against a reference in f64, at every SIMD level.
+//! Normalisation against an f64 reference, at every SIMD level.
 
 mod reference;
 
@@ -20,7 +20,7 @@ const SHAPES: [[usize; 4]; 8] = [
     [8, 513, 4, 4],
 ];
 
-/// The numbers of a channel.
+/// The values of a channel.
 fn channel(shape: [usize; 4], values: &[f64], channel: usize) -> Vec<f64> {
     let plane = shape[2] * shape[3];
     let planes = values.chunks(plane.max(1)).skip(channel).step_by(shape[1]);
@@ -31,7 +31,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Each number with its channel.
+/// Each value with its channel.
 fn with_channel(shape: [usize; 4], values: &[f64]) -> impl Iterator<Item = (usize, f64)> + '_ {
     let plane = shape[2] * shape[3];
     values.iter().enumerate().map(move |(index, &value)| (index / plane % shape[1], value))
@@ -54,7 +54,7 @@ fn cases() -> Vec<Case> {
         .enumerate()
         .map(|(seed, (shape, residual, relu))| {
             let mut random = Random(seed as u64);
-            // Means far from zero: sums of squares alone would lose all digits.
+            // Means far from zero: plain sums of squares would lose all their digits.
             let x = random.real(size(shape)).iter().map(|x| x + 30.).collect();
             let (weight, bias) = (random.real(shape[1]), random.real(shape[1]));
             let residual = residual.then(|| random.real(size(shape)));
@@ -85,7 +85,7 @@ fn batch_norms() {
             let norm = batch_norm(shape, &x, [&weight, &bias], EPSILON, residual.as_deref(), clips);
             assert_close(&norm.mean, &means, 1e-6, format_args!("mean: {what}"));
             assert_close(&norm.variance, &variances, 1e-4, format_args!("variance: {what}"));
-            // Distances from a mean of 30 have six digits.
+            // Around a mean of 30, f32 leaves six digits to the deviations.
             assert_close(&norm.output, &expected, 1e-4, format_args!("output: {what}"));
 
             let rectified = if clips { relu_backward(&wide(&norm.output), &wide(&grad)) } else { wide(&grad) };
@@ -104,7 +104,7 @@ fn batch_norms() {
                 .collect();
             let statistics: [&[f32]; 2] = [&norm.mean, &norm.variance];
             let gradients = batch_norm_backward(shape, &x, &weight, statistics, EPSILON, &norm.output, clips, &grad);
-            // With two numbers a channel nearly all of the gradient cancels.
+            // With two values per channel nearly all of the gradient cancels.
             if count > 2. {
                 assert_close(&gradients.x, &gradient, 1e-3, format_args!("gradient of x: {what}"));
             }
@@ -154,7 +154,7 @@ fn convolutions_with_an_affine_function_and_a_residual() {
             assert_close(&actual, &expected, 1e-5, format_args!("{conv:?}, {level:?}, seed {seed}"));
         });
     }
-    // More images than the product takes at a time, and no whole number of vectors.
+    // More images than one chunk of the GEMM, and no whole number of vectors.
     let conv = Conv2d { padding: [[1; 2]; 2], ..Conv2d::new([9, 40, 33, 31], [70, 40, 3, 3]) };
     let mut random = Random(1);
     let (x, weight) = (random.real(size(conv.image)), random.real(size(conv.weight)));

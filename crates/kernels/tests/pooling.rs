@@ -1,4 +1,4 @@
-//! Max-pools and average-pools alone against the reference, for random shapes and at the edges, at every SIMD level.
+//! Max- and average-pooling against the reference, for random shapes and edge cases, at every SIMD level.
 
 mod reference;
 
@@ -16,7 +16,7 @@ fn random_images(random: &mut Random) -> ([usize; 4], Window) {
 
 fn edges() -> Vec<([usize; 4], Window)> {
     let wide_step = Window { stride: [3, 5], ..Window::square(2) };
-    // The last window of each row and column lies in the border and beyond, but for one pixel.
+    // The last window of each row and column covers one pixel of the image; the rest is padding and beyond.
     let beyond = Window { kernel: [4; 2], stride: [3; 2], padding: [2; 2], ceil_mode: true };
     let overlapping = Window { kernel: [3; 2], stride: [2; 2], padding: [1; 2], ceil_mode: false };
     vec![
@@ -25,7 +25,7 @@ fn edges() -> Vec<([usize; 4], Window)> {
         ([2, 3, 9, 11], wide_step),
         ([2, 3, 6, 9], beyond),
         ([2, 16, 12, 12], overlapping),
-        // All the places that a winner can name.
+        // All 256 values of an argmax.
         ([3, 2, 16, 16], Window::square(16)),
         ([1, 2, 2, 300], Window { kernel: [1, 256], stride: [1, 7], padding: [0, 128], ceil_mode: true }),
         ([1, 513, 4, 5], Window::square(2)),
@@ -36,7 +36,7 @@ fn edges() -> Vec<([usize; 4], Window)> {
     ]
 }
 
-/// The window, and inputs and gradients of both kinds of values: real, and small whole numbers with many ties.
+/// Shapes with inputs and gradients of both kinds: real values, and small integers with many ties.
 fn cases() -> impl Iterator<Item = (String, [usize; 4], Window, Vec<f32>, Vec<f32>)> {
     let random = (0..200).map(|seed| random_images(&mut Random(seed)));
     edges().into_iter().chain(random).enumerate().flat_map(|(seed, (image, window))| {
@@ -83,14 +83,14 @@ fn average_pools() {
 }
 
 #[test]
-fn not_a_number_wins() {
+fn nan_wins() {
     for (case, image, window, mut x, _) in cases() {
         let middle = x.len() / 2;
         let Some(value) = x.get_mut(middle) else { continue };
         *value = f32::NAN;
         let (expected, expected_argmax) = reference::max_pool(&window, image, &wide(&x));
         at_all_levels(|level| {
-            let what = format!("NaN in place {middle}, {case}, {level:?}");
+            let what = format!("NaN at {middle}, {case}, {level:?}");
             assert_close(&max_pool2d(&window, image, &x), &expected, 0., format_args!("forward: {what}"));
             let (y, argmax) = max_pool2d_training(&window, image, &x);
             assert_close(&y, &expected, 0., format_args!("training: {what}"));
@@ -101,7 +101,7 @@ fn not_a_number_wins() {
 
 #[test]
 fn padding_never_wins() {
-    // Nothing is less than this, and yet the border must be: a winner there has no pixel that gets its gradient.
+    // No value is smaller, and padding must still lose: an argmax there has no pixel to receive its gradient.
     for (case, image, window, x, _) in cases() {
         let x = vec![f32::NEG_INFINITY; x.len()];
         let (expected, expected_argmax) = reference::max_pool(&window, image, &wide(&x));

@@ -1,4 +1,4 @@
-//! Results do not depend on the number of threads, nor on what runs when: they are the same to the last bit.
+//! Results are bit-identical for any number of threads and any scheduling.
 
 mod reference;
 
@@ -17,11 +17,11 @@ fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
-fn places(argmax: &[u8]) -> Vec<u32> {
+fn widened(argmax: &[u8]) -> Vec<u32> {
     argmax.iter().copied().map(u32::from).collect()
 }
 
-/// Runs the work twice on 1, 2 and 7 threads, at every SIMD level; a level's results must all be the same.
+/// Runs the work twice on 1, 2 and 7 threads, at every SIMD level; within a level all results must be equal.
 fn check(what: &str, work: impl Fn() -> Results + Sync) {
     let pool = |threads| ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let pools: [ThreadPool; 3] = [1, 2, 7].map(pool);
@@ -30,7 +30,7 @@ fn check(what: &str, work: impl Fn() -> Results + Sync) {
         for (pool, turn) in pools.iter().flat_map(|pool| [(pool, 1), (pool, 2)]) {
             for ((name, expected), (_, actual)) in expected.iter().zip(pool.install(&work)) {
                 let threads = pool.current_num_threads();
-                // Not `assert_eq`, which would print both.
+                // Not `assert_eq`, which would print both vectors.
                 assert!(*expected == actual, "{name} on {threads} threads, turn {turn}: {what}, {level:?}");
             }
         }
@@ -52,7 +52,7 @@ fn check_block(block: &ConvBlock) {
         vec![
             ("forward", bits(&forward)),
             ("training", bits(&output)),
-            ("argmax", places(&argmax)),
+            ("argmax", widened(&argmax)),
             ("gradient of x", bits(&gradients.x.unwrap())),
             ("gradient of weight", bits(&gradients.weight.unwrap())),
             ("gradient of bias", bits(&gradients.bias.unwrap())),
@@ -61,7 +61,7 @@ fn check_block(block: &ConvBlock) {
 }
 
 #[test]
-fn a_large_image_under_a_few_kernels_of_one_number() {
+fn a_large_image_with_a_few_pointwise_kernels() {
     check_block(&ConvBlock { conv: Conv2d::new([1, 300, 1, 3600], [5, 300, 1, 1]), max_pool: None, relu: false });
 }
 
@@ -75,7 +75,7 @@ fn blocks() {
     let depthwise = Conv2d { groups: 40, ..same([9, 40, 10, 10], [40, 1, 3, 3]) };
     let two = || Some(Window::square(2));
     let overlapping = Window { kernel: [3; 2], stride: [2; 2], padding: [1; 2], ceil_mode: true };
-    // Few channels and large batches, wide channels, one image, and the rest.
+    // Large batches with few channels, many channels, single images, and everything else.
     let table = [
         (new([100, 1, 28, 28], [10, 1, 5, 5]), two(), true),
         (new([100, 10, 12, 12], [20, 10, 5, 5]), two(), true),
@@ -114,7 +114,7 @@ fn pools() {
             vec![
                 ("maximum", bits(&max_pool2d(&window, image, &x))),
                 ("maximum in training", bits(&y)),
-                ("argmax", places(&argmax)),
+                ("argmax", widened(&argmax)),
                 ("gradient of the maximum", bits(&max_pool2d_backward(&window, image, &grad, &argmax))),
                 ("mean", bits(&avg_pool2d(&window, image, &x, true))),
                 ("gradient of the mean", bits(&avg_pool2d_backward(&window, image, &grad, true))),

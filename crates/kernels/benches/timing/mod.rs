@@ -1,14 +1,14 @@
-//! What the benchmarks share.
+//! Timing on a thread pool.
 
 use std::time::{Duration, Instant};
 
-/// Does `work` on a pool of `threads`, and inside it, as `train` does: a call from outside would wake the pool each time.
+/// Runs `work` inside a pool of `threads`, as `train` does: from outside, every call would first have to wake the pool.
 pub fn inside_pool(threads: usize, work: impl FnOnce() + Send) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
     pool.install(work);
 }
 
-/// The median time of a call in milliseconds, after two to warm up.
+/// The median time of a call in milliseconds, after two warm-up calls.
 pub fn median(seconds: Duration, mut work: impl FnMut()) -> f64 {
     (0..2).for_each(|_| work());
     let began = Instant::now();

@@ -1,6 +1,6 @@
-//! The gradient of a bias.
+//! The gradient of a convolution's bias.
 
-/// Sums of `[N, C, H, W]` over all but the channels: `[C]`.
+/// Sums the gradient of the output `[N, C, H, W]` over images and pixels: `[C]`.
 pub(crate) fn bias_gradient(shape: [usize; 4], values: &[f32]) -> Vec<f32> {
     let [_, channels, height, width] = shape;
     let mut sums = vec![0f32; channels];
@@ -12,7 +12,7 @@ pub(crate) fn bias_gradient(shape: [usize; 4], values: &[f32]) -> Vec<f32> {
     sums
 }
 
-/// The sum of many numbers, in sixteen parts that are added up at the end: fast, and closer than one by one.
+/// Sums with sixteen accumulators: faster and more accurate than one.
 fn sum(values: &[f32]) -> f32 {
     let mut parts = [0f32; 16];
     let chunks = values.chunks_exact(16);

@@ -1,5 +1,5 @@
-//! Moves between "one image after the other" and "one image a lane".
-#![allow(unsafe_code)] // Results go to memory that is not initialised.
+//! Converts between `[N, C, H, W]` and `[C, H, W, lanes]`, where each lane of a vector belongs to another image.
+#![allow(unsafe_code)] // Outputs are written into uninitialised memory.
 
 use std::mem::MaybeUninit;
 
@@ -9,8 +9,8 @@ use crate::shape::Conv2d;
 use crate::simd::{MAX_LANES, load, store};
 use crate::transpose::{Square, transpose};
 
-/// Packs images `[n, C, H, W]`, at most as many as there are lanes, as `[C, padded H, padded W]` vectors with one lane an
-/// image. Lanes without an image are zero; the padding is left as it is.
+/// Packs at most as many images `[n, C, H, W]` as there are lanes into `[C, padded H, padded W, lanes]`. Lanes without
+/// an image become zero; the padding is not written.
 #[inline(always)]
 pub(crate) fn pack_lanes<S: Simd>(simd: S, x: &[f32], conv: &Conv2d, packed: &mut [f32]) {
     let Conv2d { image: [_, channels, height, width], padding: [vertical, horizontal], .. } = *conv;
@@ -29,7 +29,7 @@ pub(crate) fn pack_lanes<S: Simd>(simd: S, x: &[f32], conv: &Conv2d, packed: &mu
     }
 }
 
-/// Packs neighbouring numbers of each image, from the place `from` on, until `packed` is full.
+/// Packs adjacent values of each image, from offset `from` on, until `packed` is full.
 #[inline(always)]
 fn pack_run<S: Simd>(simd: S, x: &[f32], image: usize, from: usize, packed: &mut [f32]) {
     for (block, packed) in packed.chunks_mut(S::F32_LANES * S::F32_LANES).enumerate() {
@@ -45,19 +45,19 @@ fn pack_run<S: Simd>(simd: S, x: &[f32], image: usize, from: usize, packed: &mut
     }
 }
 
-/// Reads what is usually a whole vector; a shorter one is filled up with zeros.
+/// Loads what is usually a whole vector; missing lanes become zero.
 #[inline(always)]
 fn load_partial<S: Simd>(simd: S, memory: &[f32]) -> S::f32s {
     if memory.len() == S::F32_LANES { load(simd, memory) } else { simd.partial_load_f32s(memory) }
 }
 
-/// Writes what is usually a whole vector, or the start of one.
+/// Stores what is usually a whole vector, or the start of one.
 #[inline(always)]
 fn store_partial<S: Simd>(simd: S, memory: &mut [f32], vector: S::f32s) {
     if memory.len() == S::F32_LANES { store(simd, memory, vector) } else { simd.partial_store_f32s(memory, vector) }
 }
 
-/// The rows of at most as many vectors as there are lanes: each holds what one image has in them.
+/// Transposes at most as many vectors as there are lanes: each row then holds the values of one image.
 #[inline(always)]
 fn transposed<S: Simd>(simd: S, vectors: &[f32]) -> Square<S> {
     let mut square = [simd.splat_f32s(0.); MAX_LANES];
@@ -68,20 +68,20 @@ fn transposed<S: Simd>(simd: S, vectors: &[f32]) -> Square<S> {
     square
 }
 
-/// Unpacks vectors with one lane an image into `out`, image after image, for as many images as it has room.
+/// Unpacks `[.., lanes]` into `out` `[n, ..]`, for as many images as `out` holds.
 #[inline(always)]
 pub(crate) fn unpack_lanes<S: Simd>(simd: S, vectors: &[f32], out: &mut [MaybeUninit<f32>]) {
     let result = vectors.len() / S::F32_LANES;
     for (block, vectors) in vectors.chunks(S::F32_LANES * S::F32_LANES).enumerate() {
         for (out, row) in out.chunks_exact_mut(result).zip(transposed(simd, vectors)) {
             let out = &mut out[block * S::F32_LANES..][..vectors.len() / S::F32_LANES];
-            // SAFETY: initialised numbers may be written over whatever is there, and are not read here.
+            // SAFETY: `out` is only written, and only with initialised values.
             store_partial(simd, unsafe { &mut *(out as *mut [MaybeUninit<f32>] as *mut [f32]) }, row);
         }
     }
 }
 
-/// Unpacks small whole numbers, kept as f32, into bytes, image after image.
+/// As [`unpack_lanes`], for small non-negative integers that are kept as f32 and stored as bytes.
 #[inline(always)]
 pub(crate) fn unpack_argmax<S: Simd>(simd: S, vectors: &[f32], out: &mut [MaybeUninit<u8>]) {
     let result = vectors.len() / S::F32_LANES;
@@ -91,7 +91,7 @@ pub(crate) fn unpack_argmax<S: Simd>(simd: S, vectors: &[f32], out: &mut [MaybeU
             store(simd, &mut numbers, row);
             let out = &mut out[block * S::F32_LANES..][..vectors.len() / S::F32_LANES];
             for (out, number) in out.iter_mut().zip(numbers) {
-                // SAFETY: places are below 256.
+                // SAFETY: an argmax is below 256.
                 out.write(unsafe { number.to_int_unchecked::<i32>() } as u8);
             }
         }

@@ -1,15 +1,15 @@
-//! Direct convolution of many small images at once: one image a lane.
+//! Direct convolution of many small images: each SIMD lane computes another image.
 //!
 //! ```text
-//! images [N, C, H, W]  -- gather -->  [C, H + padding, W + padding] vectors, one lane an image
-//! four neighbouring results of up to six output channels stay in registers:
+//! x [N, C, H, W]  -- pack -->  [C, H + padding, W + padding, lanes]
+//! sums of four neighbouring outputs (a quad) of up to six channels stay in registers:
 //!     sums[o][p] += weight[o, k] * x[k, p]        k runs over (channel, tap)
-//! [O, H', W'] vectors  -- scatter -->  results [N, O, H', W']
+//! [O, H', W', lanes]  -- unpack -->  output [N, O, H', W']
 //! ```
 //!
-//! Every lane does the same work whatever the sizes, so one channel or ten are as good as sixteen. With 2x2 max-pooling
-//! the four results are those of one window: they never leave the registers, only the largest and its place do.
-#![allow(unsafe_code)] // Vectors are read and written at computed argmax_lanes of packed memory.
+//! All lanes are busy whatever the sizes, so a single channel is as efficient as sixteen. With 2x2 max-pooling a quad
+//! is one pooling window: only its maximum and argmax ever leave the registers.
+#![allow(unsafe_code)] // Loads packed vectors at computed offsets, unchecked.
 
 use std::mem::MaybeUninit;
 
@@ -23,19 +23,19 @@ use crate::scratch::Scratch;
 use crate::shape::Conv2d;
 use crate::simd::{Level, mul_add, store};
 
-/// Numbers of an image with its results and their argmax_lanes: those of all lanes are in memory together, on each thread.
+/// Values of an image, its output and its argmax, at most: each thread holds them for all lanes at once.
 const MAX_FLOATS: usize = 1 << 16;
 
-/// Whether a block is worth running one image a lane.
+/// Whether this is the algorithm of choice: few channels, small images, and enough of them to fill the lanes.
 pub(crate) fn is_applicable(block: &ConvBlock) -> bool {
     let Conv2d { image: [n, channels, height, width], weight: [out, ..], groups, .. } = block.conv;
     let [_, _, rows, columns] = block.output();
     let small = channels * height * width + 2 * out * rows * columns <= MAX_FLOATS;
-    // More outputs fill vectors of their own.
+    // More output channels fill vectors of their own.
     groups == 1 && QuadOffsets::supports(block) && small && n >= 8 && channels <= 16 && (1..=32).contains(&out)
 }
 
-/// Runs the block on all images; `argmax` is empty or takes one place for each result.
+/// Runs the block on all images; `argmax` is empty or has an index for each output.
 pub(crate) fn forward(
     block: &ConvBlock,
     x: &[f32],
@@ -52,22 +52,22 @@ pub(crate) fn forward(
         images.zip(outputs).for_each(|(x, out)| level.dispatch(ImageGroup { plan: &plan, x, out, argmax: &mut [] }));
     } else {
         let argmax = argmax.par_chunks_mut(plan.result * level.lanes());
-        let parts = images.zip(outputs).zip(argmax);
-        parts.for_each(|((x, out), argmax)| level.dispatch(ImageGroup { plan: &plan, x, out, argmax }));
+        let groups = images.zip(outputs).zip(argmax);
+        groups.for_each(|((x, out), argmax)| level.dispatch(ImageGroup { plan: &plan, x, out, argmax }));
     }
 }
 
-/// What all parts share: sizes, the weight in the order of its use, and where everything lies.
+/// What all image groups share: sizes, offsets and the packed weight.
 struct BatchPlan<'a> {
     block: &'a ConvBlock,
-    /// Numbers in an image and in a result.
+    /// Values of an image and of its output.
     image: usize,
     result: usize,
-    /// In numbers of the packed images.
+    /// Offsets into the packed images, in values.
     offsets: QuadOffsets,
     /// Output channels of a tile.
     tile: usize,
-    /// `[tiles, k, tile]`; channels that do not exist weigh nothing.
+    /// `[tiles, k, tile]`, zero for channels beyond the last.
     weight: Vec<f32>,
     /// `[tiles, tile]`.
     bias: Vec<f32>,
@@ -78,7 +78,7 @@ impl<'a> BatchPlan<'a> {
         let Conv2d { image: [_, channels, height, width], weight: [out, ..], .. } = block.conv;
         let offsets = QuadOffsets::new(block, level.lanes());
 
-        // As many channels as leave registers for the four pixels and a weight, in tiles of equal size.
+        // As many channels as leave registers for the quad's four pixels and a weight, in tiles of equal size.
         let most = if level == Level::Avx512 { 6 } else { 2 };
         let tiles = out.div_ceil(most).max(1);
         let tile = out.div_ceil(tiles).max(1);
@@ -103,7 +103,7 @@ impl<'a> BatchPlan<'a> {
     }
 }
 
-/// As many images as there are lanes, or the last ones.
+/// As many images as there are lanes, or the remaining ones.
 struct ImageGroup<'a> {
     plan: &'a BatchPlan<'a>,
     x: &'a [f32],
@@ -144,7 +144,7 @@ impl WithSimd for ImageGroup<'_> {
     }
 }
 
-/// Fills `results` `[O, H', W']` and, unless it is empty, `places`, from `packed`; all in vectors of one lane an image.
+/// Fills `results` `[O, H', W', lanes]` and, unless it is empty, `argmax_lanes`, from the packed images.
 #[inline(always)]
 fn convolve<S: Simd, const TILE: usize>(
     simd: S,
@@ -164,10 +164,10 @@ fn convolve<S: Simd, const TILE: usize>(
             for (channel, sums) in (index * TILE..out).zip(sums) {
                 if pooled {
                     let at = (channel * spatial + quad) * S::F32_LANES;
-                    let (largest, place) = quad_max(simd, sums);
+                    let (largest, index) = quad_max(simd, sums);
                     store(simd, &mut results[at..], clamp_below(simd, largest, lowest));
                     if !argmax_lanes.is_empty() {
-                        store(simd, &mut argmax_lanes[at..], place);
+                        store(simd, &mut argmax_lanes[at..], index);
                     }
                 } else {
                     let first = quad * QUAD;
@@ -181,7 +181,7 @@ fn convolve<S: Simd, const TILE: usize>(
     }
 }
 
-/// Four results of `TILE` channels.
+/// The sums of a quad, for `TILE` output channels.
 #[inline(always)]
 fn tile<S: Simd, const TILE: usize>(
     simd: S,
@@ -199,8 +199,8 @@ fn tile<S: Simd, const TILE: usize>(
     debug_assert!(pixels.iter().max().unwrap_or(&0) + taps.last().unwrap_or(&0) + S::F32_LANES <= packed.len());
     let mut weights = weight.as_ptr();
     for &tap in taps {
-        // SAFETY: the plan's pixels and taps address whole vectors of the padded image, the last tap of the last pixel
-        // included; `weight` holds `TILE` numbers for each tap.
+        // SAFETY: the offsets of pixels and taps address whole vectors of the padded image, up to the last tap of the
+        // last pixel; `weight` has `TILE` values for each tap.
         unsafe {
             let x: [S::f32s; QUAD] = std::array::from_fn(|pixel| {
                 packed.as_ptr().add(pixels[pixel] + tap).cast::<S::f32s>().read_unaligned()
@@ -217,7 +217,7 @@ fn tile<S: Simd, const TILE: usize>(
     sums
 }
 
-/// The larger of `value` and `lowest`; a NaN stays one.
+/// The larger of `value` and `lowest`; NaN propagates.
 #[inline(always)]
 fn clamp_below<S: Simd>(simd: S, value: S::f32s, lowest: S::f32s) -> S::f32s {
     simd.select_f32s(simd.less_than_f32s(value, lowest), lowest, value)

@@ -1,13 +1,13 @@
 //! Direct convolution of a few small images: output channels along the vectors.
 //!
 //! ```text
-//! four neighbouring results of up to 64 output channels stay in registers:
+//! sums of four neighbouring outputs (a quad) of up to 64 channels stay in registers:
 //!     sums[p][o] += x[pixel p under tap, channel] * weight[k, o]        k runs over (channel, tap)
 //! ```
 //!
-//! Nothing is prepared but the order of the weight, and padding where there is some: an image is done in microseconds. This
-//! is for inference; where nobody waits for a single image, [`super::gemm`] is as good.
-#![allow(unsafe_code)] // Numbers are read at computed places.
+//! Apart from the weight, and images that have padding, nothing is packed: one image takes microseconds. It serves
+//! inference, where somebody waits for a single image; with more work, [`super::gemm`] is as fast.
+#![allow(unsafe_code)] // Loads values at computed offsets, unchecked.
 
 use std::mem::MaybeUninit;
 
@@ -21,13 +21,13 @@ use crate::scratch::Scratch;
 use crate::shape::Conv2d;
 use crate::simd::{dispatch, load, mul_add, panel_width, store};
 
-/// Numbers of the largest packed weight: it stays in the cache from one group of results to the next.
+/// Values of the packed weight, at most: it stays in the cache from one quad to the next.
 const MAX_WEIGHT: usize = 1 << 14;
 
-/// Multiply-adds below which waking other threads takes longer than doing the work.
+/// Multiply-adds below which waking other threads takes longer than the work itself.
 const SERIAL_WORK: usize = 1 << 20;
 
-/// Whether a block is worth running with so little preparation: few images, a small weight, little work.
+/// Whether this is the algorithm of choice: few images, a small weight, little work.
 pub(crate) fn is_applicable(block: &ConvBlock) -> bool {
     let Conv2d { image: [n, ..], weight: [out, channels, kh, kw], groups, .. } = block.conv;
     let weight = channels * kh * kw * out;
@@ -46,23 +46,23 @@ pub(crate) fn forward(
 ) {
     let Conv2d { image: [n, channels, height, width], weight: [outputs, ..], .. } = block.conv;
     let plan = ChannelPlan::new(block, weight, bias);
-    let parts = x.chunks_exact(channels * height * width).zip(out.chunks_exact_mut(out.len() / n));
+    let images = x.chunks_exact(channels * height * width).zip(out.chunks_exact_mut(out.len() / n));
     let run = |(x, out): (&[f32], &mut [MaybeUninit<f32>])| dispatch(Image { plan: &plan, x, out });
     if n * outputs * plan.offsets.taps.len() * plan.offsets.quads.len() * QUAD < SERIAL_WORK {
-        parts.for_each(run);
+        images.for_each(run);
     } else {
-        for_each(parts, run);
+        for_each(images, run);
     }
 }
 
-/// What all images share.
+/// What all images share: offsets and the packed weight.
 struct ChannelPlan<'a> {
     block: &'a ConvBlock,
     bias: Option<&'a [f32]>,
     offsets: QuadOffsets,
     /// Output channels of a panel, in whole vectors.
     width: usize,
-    /// `[panels, k, width]`; channels that do not exist weigh nothing.
+    /// `[panels, k, width]`, zero for channels beyond the last.
     weight: Scratch,
 }
 
@@ -81,7 +81,7 @@ impl<'a> ChannelPlan<'a> {
     }
 }
 
-/// One image.
+/// The work on one image.
 struct Image<'a> {
     plan: &'a ChannelPlan<'a>,
     x: &'a [f32],
@@ -140,7 +140,7 @@ impl Image<'_> {
                 out: out[first * spatial..][..rows * spatial].as_mut_ptr().cast(),
                 stride: spatial,
             };
-            // SAFETY: the slice has a plane of results for each row.
+            // SAFETY: the slice has a plane of outputs for each row.
             unsafe { unpack.run() };
         }
     }
@@ -163,7 +163,7 @@ fn pad(block: &ConvBlock, offsets: &QuadOffsets, x: &[f32]) -> Option<Scratch> {
     Some(padded)
 }
 
-/// Four results of a panel of channels.
+/// The sums of a quad, for one panel of output channels.
 #[inline(always)]
 fn tile<S: Simd, const VECTORS: usize>(
     simd: S,
@@ -175,7 +175,7 @@ fn tile<S: Simd, const VECTORS: usize>(
     let mut sums = [[simd.splat_f32s(0.); QUAD]; VECTORS];
     debug_assert!(pixels.iter().max().unwrap_or(&0) + taps.last().unwrap_or(&0) < x.len());
     for (&tap, weight) in taps.iter().zip(weight.chunks_exact(VECTORS * S::F32_LANES)) {
-        // SAFETY: the offsets's pixels and taps lie in the padded image, the last tap of the last pixel included.
+        // SAFETY: all offsets lie in the padded image, up to the last tap of the last pixel.
         let x = pixels.map(|pixel| simd.splat_f32s(unsafe { *x.get_unchecked(pixel + tap) }));
         for (sums, weight) in sums.iter_mut().zip(weight.chunks_exact(S::F32_LANES)) {
             let weight = load(simd, weight);

@@ -1,4 +1,4 @@
-//! Convolution as a product of matrices, one of which is never in memory.
+//! Convolution as an implicit GEMM: a matrix product whose im2col matrix is never materialised.
 //!
 //! ```text
 //! forward           out[n, :, y, x] = sum over k of       x[pixel under (y, x) and tap, channel] * weight[k, :]
@@ -6,12 +6,12 @@
 //! weight gradient   out[:, k]       = sum over pixels of  x[channel, pixel under (y, x) and tap] * grad[y, x, :]
 //! ```
 //!
-//! `k` counts (tap, channel). Output channels (`:`) go along the vectors, up to 64 of them. The other factor, a matrix of
-//! patches, is broadcast number by number from where the image has it, so it is never unrolled, and zeros around the
-//! image are never multiplied. [`layer`] computes the first two, [`weight`] the third, both with the micro-kernel in
-//! [`tile`]; [`patches`] knows which pixels belong together, and [`crate::panels`] packs.
+//! `k` runs over (tap, channel). The output channels (`:`) lie along the vectors, up to 64 of them. The elements of the
+//! im2col matrix are broadcast from where the image holds them; those in the padding are skipped, not multiplied.
+//! [`conv_gemm`] computes the first two products, [`mod@weight_gradient`] the third, both with the [`micro_kernel`].
+//! [`im2col`] addresses the matrix, and [`crate::pack`] packs panels.
 //!
-//! The work is cut by sizes only, and every result is summed in one order: the number of threads changes no bit.
+//! Work is split by shape alone and every output is summed in one order, so the bits do not depend on the thread count.
 
 mod conv_gemm;
 mod im2col;
@@ -22,10 +22,11 @@ use std::mem::MaybeUninit;
 
 use self::conv_gemm::ConvGemm;
 use self::im2col::Im2col;
+pub(crate) use self::weight_gradient::weight_gradient;
 use crate::pack::Epilogue;
 use crate::shape::Conv2d;
 
-/// Convolves `x` with `weight` and gives the results their last touches.
+/// Convolves `x` with `weight` and applies the epilogue.
 pub(crate) fn forward(conv: &Conv2d, x: &[f32], weight: &[f32], epilogue: Epilogue, out: &mut [MaybeUninit<f32>]) {
     let [outputs, channels, kernel_height, kernel_width] = conv.weight;
     let taps = kernel_height * kernel_width;
@@ -41,7 +42,7 @@ pub(crate) fn forward(conv: &Conv2d, x: &[f32], weight: &[f32], epilogue: Epilog
     gemm.run(x, weight, epilogue, out);
 }
 
-/// The gradient of the image from the gradient of the result.
+/// The gradient of the input from the gradient of the output.
 pub(crate) fn input_gradient(conv: &Conv2d, grad: &[f32], weight: &[f32], out: &mut [MaybeUninit<f32>]) {
     let [outputs, channels, kernel_height, kernel_width] = conv.weight;
     let taps = kernel_height * kernel_width;
@@ -55,9 +56,4 @@ pub(crate) fn input_gradient(conv: &Conv2d, grad: &[f32], weight: &[f32], out: &
         output_stride: taps,
     };
     gemm.run(grad, weight, Epilogue::default(), out);
-}
-
-/// The gradient of the weight from the image and the gradient of the result.
-pub(crate) fn weight_gradient(conv: &Conv2d, x: &[f32], grad: &[f32], out: &mut [MaybeUninit<f32>]) {
-    weight_gradient::weight_gradient(conv, x, grad, out);
 }

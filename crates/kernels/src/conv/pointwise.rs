@@ -1,11 +1,12 @@
-//! 1x1 convolution of one large image by a few kernels: the image is read once, as it lies in memory.
+//! 1x1 convolution of one large image with a few kernels, limited by memory bandwidth: the image is read once, in
+//! place.
 //!
 //! ```text
-//! for each four channels k:   sums[o][pixel] += weight[o][k] * x[k][pixel]      pixels along the vectors
+//! for every four channels k:   sums[o][pixel] += weight[o][k] * x[k][pixel]      pixels along the vectors
 //! ```
 //!
-//! This is what a linear layer of a small batch is: its weight is the image, far larger than any cache, and the time is that
-//! of reading it. A strip of pixels is a piece of work; its sums stay in the cache.
+//! A linear layer on a small batch has this form: the layer's weight takes the place of the image, is far larger than
+//! any cache, and reading it is all that takes time. Tasks are strips of pixels, whose sums stay in the cache.
 
 use pulp::{Simd, WithSimd};
 
@@ -15,16 +16,16 @@ use crate::relu;
 use crate::shape::Conv2d;
 use crate::simd::{dispatch, mul_add};
 
-/// Pixels of a strip: a page of memory of each channel.
+/// Pixels of a strip: a page of memory per channel.
 const STRIP: usize = 1024;
 
-/// The most kernels whose sums of a strip stay in the cache.
+/// The most kernels whose sums for a strip stay in the cache.
 const MAX_KERNELS: usize = 16;
 
-/// Numbers of the smallest image that is worth it.
+/// Values of the image from which on this pays off.
 const MIN_IMAGE: usize = 1 << 20;
 
-/// Whether a block is such a convolution.
+/// Whether the block is such a convolution.
 pub(crate) fn is_applicable(block: &ConvBlock) -> bool {
     let Conv2d { image: [n, channels, height, width], weight: [outputs, _, kh, kw], stride, padding, groups, .. } =
         block.conv;
@@ -54,13 +55,13 @@ pub(crate) fn forward(block: &ConvBlock, x: &[f32], weight: &[f32], bias: Option
 }
 
 struct Strip<'a> {
-    /// From the strip's first pixel of the first channel on.
+    /// The image from the strip's first pixel of the first channel on.
     x: &'a [f32],
-    /// Numbers from one channel to the next.
+    /// Distance between channels.
     pixels: usize,
     channels: usize,
     weight: &'a [f32],
-    /// Of each kernel, the strip's sums.
+    /// The strip's sums, one slice per kernel.
     sums: Vec<&'a mut [f32]>,
 }
 

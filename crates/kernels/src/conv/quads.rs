@@ -1,30 +1,30 @@
-//! Where a block's results find their pixels, four results at a time.
+//! Quads: the four neighbouring outputs that the direct kernels compute together.
 
 use pulp::Simd;
 
 use crate::block::ConvBlock;
 use crate::shape::{Conv2d, Window};
 
-/// Results that are computed together: with max-pooling, those of one window.
+/// Outputs in a quad; with 2x2 max-pooling, those of one window.
 pub(crate) const QUAD: usize = 4;
 
-/// The pixels of a block with 2x2 max-pooling or none, in images `[C, padded H, padded W]`.
+/// Where a quad finds its pixels in a padded image `[C, padded H, padded W]`.
 pub(crate) struct QuadOffsets {
     /// Height and width of the padded image.
     pub(crate) padded: [usize; 2],
-    /// For each k, how far its pixel lies from the first tap's.
+    /// For each k, the offset of its pixel from that of the first tap.
     pub(crate) taps: Vec<usize>,
-    /// For each group of four results, the first tap's pixels.
+    /// For each quad, the offsets of its pixels under the first tap.
     pub(crate) quads: Vec<[usize; QUAD]>,
 }
 
 impl QuadOffsets {
-    /// Whether a block's results come in quads of four.
+    /// Whether the outputs of a block form quads: with 2x2 max-pooling, or without pooling.
     pub(crate) fn supports(block: &ConvBlock) -> bool {
         block.max_pool.as_ref().is_none_or(|window| *window == Window::square(2))
     }
 
-    /// The pixels when one pixel follows the other after `step` numbers.
+    /// The offsets, where neighbouring pixels are `step` values apart.
     pub(crate) fn new(block: &ConvBlock, step: usize) -> Self {
         let Conv2d { image: [_, channels, height, width], weight: [_, _, kh, kw], stride, padding, dilation, .. } =
             block.conv;
@@ -44,26 +44,26 @@ impl QuadOffsets {
             let windows = (0..h / 2).flat_map(|y| (0..w / 2).map(move |x| (2 * y, 2 * x)));
             windows.map(|(y, x)| [pixel(y, x), pixel(y, x + 1), pixel(y + 1, x), pixel(y + 1, x + 1)]).collect()
         } else {
-            // The last group is filled up with its last pixel.
-            let pixel = |place: usize| pixel(place.min(h * w - 1) / w, place.min(h * w - 1) % w);
-            (0..h * w).step_by(QUAD).map(|first| std::array::from_fn(|place| pixel(first + place))).collect()
+            // The last quad is filled up with the last pixel.
+            let pixel = |index: usize| pixel(index.min(h * w - 1) / w, index.min(h * w - 1) % w);
+            (0..h * w).step_by(QUAD).map(|first| std::array::from_fn(|index| pixel(first + index))).collect()
         };
         Self { padded, taps, quads }
     }
 }
 
-/// The largest of four values and its place: the first among equals, and a NaN before any number, as in PyTorch.
+/// The maximum of a quad and its index: the first among equals, and NaN before any number, as in PyTorch.
 #[inline(always)]
 pub(crate) fn quad_max<S: Simd>(simd: S, values: [S::f32s; QUAD]) -> (S::f32s, S::f32s) {
     let [first, second, third, fourth] = values;
-    // One after the other: a loop would keep the four in memory.
+    // Unrolled: a loop would keep the four in memory.
     let best = (first, simd.splat_f32s(0.));
     let best = max_with_index(simd, best, (second, simd.splat_f32s(1.)));
     let best = max_with_index(simd, best, (third, simd.splat_f32s(2.)));
     max_with_index(simd, best, (fourth, simd.splat_f32s(3.)))
 }
 
-/// The larger of two values with its place; the first if they are equal.
+/// The larger of two (value, index) pairs; the first one if they are equal.
 #[inline(always)]
 fn max_with_index<S: Simd>(simd: S, best: (S::f32s, S::f32s), next: (S::f32s, S::f32s)) -> (S::f32s, S::f32s) {
     let nan = simd.not_m32s(simd.equal_f32s(next.0, next.0));

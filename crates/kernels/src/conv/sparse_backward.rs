@@ -1,17 +1,18 @@
-//! Gradients of a pooled block of small images from the winners alone.
+//! Backward pass of max-pooled blocks on small images that visits only the non-zero gradients.
 //!
-//! Max-pooling and ReLU let little through: with 2x2 windows at most one convolution result in four has a gradient, and
-//! ReLU stops about half of those. What is left is a list of (place, channel, gradient), and each entry touches one
-//! window of the image under the kernel. With the channels of a pixel side by side, a row of that window is one run of
-//! `kw * C` numbers, so it is a handful of vectors:
+//! Max-pooling and ReLU make gradients sparse: with 2x2 windows at most one convolution output in four receives a
+//! gradient, and ReLU masks about half of those. What remains is a list of (position, channel, gradient), and each
+//! entry involves one receptive field of the image. In channels-last order a row of that field is `kw * C` adjacent
+//! values, a handful of vectors:
 //!
 //! ```text
-//! for each output channel o:  weight gradient[o] in registers;  for each entry:  += gradient * window of the image
-//! for each place:             window's gradient in registers;   for each entry:  += gradient * weight[o]
+//! for each output channel o:  weight gradient[o] in registers;  for each entry:  += gradient * receptive field
+//! for each position:          field's gradient in registers;    for each entry:  += gradient * weight[o]
 //! ```
 //!
-//! The vectors of a window reach over its right edge with weights of zero: an infinite gradient makes pixels there NaN, too.
-#![allow(unsafe_code)] // Results are written into memory that is not cleared first.
+//! The vectors reach beyond the right edge of a field, where the weight is zero; an infinite gradient therefore also
+//! turns the pixels there into NaN.
+#![allow(unsafe_code)] // Outputs are written into uninitialised memory.
 
 mod channels_last;
 mod kernels;
@@ -29,19 +30,19 @@ use crate::block::{ConvBlock, Gradients, Needs, Saved};
 use crate::scratch::{Scratch, filled};
 use crate::shape::Conv2d;
 
-/// Images that one piece of work takes: the pieces, and so the order of sums, depend on nothing else.
+/// Images per task: the tasks, and with them the order of summation, depend on nothing else.
 const CHUNK_IMAGES: usize = 8;
 
-/// Numbers of packed images that every output channel passes over in turn: they stay in the first-level cache.
+/// Values of packed images that stay in the L1 cache while every output channel passes over them.
 const CACHED_FLOATS: usize = 6 << 10;
 
-/// Numbers of the largest padded image that stays in the cache while every output channel passes over it.
+/// Values of the largest padded image that stays in the cache while every output channel passes over it.
 const MAX_IMAGE: usize = 1 << 16;
 
-/// Numbers of all pieces' sums.
+/// Values of all tasks' partial sums, at most.
 const MAX_SUMS: usize = 1 << 22;
 
-/// Whether the gradients of a block are worth computing entry by entry.
+/// Whether this is the algorithm of choice: a small image and receptive field, and sparse gradients.
 pub(crate) fn is_applicable(block: &ConvBlock) -> bool {
     let Conv2d { dilation, groups, weight: [_, channels, kh, kw], .. } = block.conv;
     let window = kh * kw * channels;
@@ -50,12 +51,12 @@ pub(crate) fn is_applicable(block: &ConvBlock) -> bool {
         let [places, step] = [pool.kernel, pool.stride].map(|[down, right]| down * right);
         step >= 4 && places <= 16
     });
-    // Each piece has sums of its own.
+    // Every task has partial sums of its own.
     let sums = block.conv.image[0].div_ceil(CHUNK_IMAGES) * block.conv.weight[0] * window <= MAX_SUMS;
     small && sums && sparse && groups == 1 && dilation[1] == 1
 }
 
-/// The gradients of a block from the gradient of its results.
+/// The gradients of the block from the gradient of its output.
 pub(crate) fn backward(block: &ConvBlock, saved: Saved<'_>, grad: &[f32], needs: Needs) -> Gradients {
     let plan = SparsePlan::new(block, saved, grad, needs);
     let image: usize = block.conv.image[1..].iter().product();
@@ -66,7 +67,7 @@ pub(crate) fn backward(block: &ConvBlock, saved: Saved<'_>, grad: &[f32], needs:
     };
     let parts = partial.par_chunks_mut(plan.partial).enumerate();
     let x = if needs.x {
-        // SAFETY: each piece writes the gradients of all its images.
+        // SAFETY: each task writes the gradients of all its images.
         Some(unsafe {
             filled(saved.x.len(), |x| {
                 parts.zip(x.par_chunks_mut(CHUNK_IMAGES * image)).for_each(|(part, x)| run(part, x))
@@ -93,9 +94,9 @@ pub(crate) fn backward(block: &ConvBlock, saved: Saved<'_>, grad: &[f32], needs:
 struct ImageChunk<'a> {
     plan: &'a SparsePlan<'a>,
     first: usize,
-    /// The weight's gradient in its packed form, then the bias's.
+    /// The packed gradient of the weight, then that of the bias.
     partial: &'a mut [f32],
-    /// The images' gradients; empty if not asked for.
+    /// The gradients of the images; empty if not requested.
     x: &'a mut [MaybeUninit<f32>],
 }
 

@@ -1,5 +1,5 @@
-//! Passes over the planes of images.
-#![allow(unsafe_code)] // Results are written into memory that is not cleared first.
+//! Reductions and element-wise maps over the planes of a batch, with parameters per channel.
+#![allow(unsafe_code)] // Outputs are written into uninitialised memory.
 
 use std::mem::MaybeUninit;
 
@@ -10,33 +10,33 @@ use crate::relu::relu_scalar;
 use crate::scratch::filled;
 use crate::simd::dispatch;
 
-/// Numbers that one piece of work takes, at least.
+/// Values per task, at least.
 const TASK_FLOATS: usize = 1 << 14;
 
-/// Images as planes, one a channel.
+/// A batch of images as planes, one per image and channel.
 #[derive(Clone, Copy)]
 pub(super) struct Planes {
     pub(super) images: usize,
     pub(super) channels: usize,
-    /// Numbers in a plane.
+    /// Values in a plane.
     pub(super) len: usize,
 }
 
 impl Planes {
     pub(super) fn of(shape: [usize; 4], x: &[f32]) -> Self {
         let [images, channels, height, width] = shape;
-        assert_eq!(x.len(), images * channels * height * width, "the images have another shape than {shape:?}");
+        assert_eq!(x.len(), images * channels * height * width, "the images do not have the shape {shape:?}");
         Self { images, channels, len: height * width }
     }
 
-    /// Planes that one piece of work takes.
+    /// Planes per task.
     fn per_task(&self) -> usize {
         TASK_FLOATS.div_ceil(self.len.max(1))
     }
 
-    /// For each channel the sums of what `value` makes of two numbers at one place and the channel's own.
+    /// For each channel, the two sums of `value(a, b, own(channel))` over all pixels.
     ///
-    /// Planes are summed in f32, sixteen sums side by side, and added up in f64, image after image.
+    /// Each plane is summed in f32 with sixteen accumulators; planes are added up in f64, in the order of the images.
     pub(super) fn sum(
         &self,
         a: &[f32],
@@ -44,7 +44,7 @@ impl Planes {
         own: impl Fn(usize) -> f32 + Sync,
         value: impl Fn(f32, f32, f32) -> [f32; 2] + Sync,
     ) -> Vec<[f64; 2]> {
-        assert_eq!(a.len(), b.len(), "two images of one shape");
+        assert_eq!(a.len(), b.len(), "two batches of one shape");
         let mut sums = vec![[0f64; 2]; self.images * self.channels];
         if a.is_empty() {
             return vec![[0.; 2]; self.channels];
@@ -61,8 +61,8 @@ impl Planes {
         channels
     }
 
-    /// `(x - center) * scale + shift` with the three numbers of each channel, then the residual is added and ReLU clips, if
-    /// wanted; a NaN stays one.
+    /// `relu((x - center) * scale + shift + residual)` with `[center, scale, shift]` from `own(channel)`; residual and
+    /// ReLU are optional, and NaN propagates.
     pub(super) fn affine(
         &self,
         x: &[f32],
@@ -79,7 +79,7 @@ impl Planes {
         }
     }
 
-    /// What `value` makes of two numbers at one place and the channel's own.
+    /// `value(a, b, own(channel))` for each pixel.
     pub(super) fn map<Own: Copy>(
         &self,
         a: &[f32],
@@ -87,7 +87,7 @@ impl Planes {
         own: impl Fn(usize) -> Own + Sync,
         value: impl Fn(f32, f32, Own) -> f32 + Sync,
     ) -> Vec<f32> {
-        assert_eq!(a.len(), b.len(), "two images of one shape");
+        assert_eq!(a.len(), b.len(), "two batches of one shape");
         let write = |out: &mut [MaybeUninit<f32>]| {
             let tasks = out.par_chunks_mut((self.per_task() * self.len).max(1)).enumerate();
             tasks.for_each(|(task, out)| {
@@ -99,7 +99,7 @@ impl Planes {
     }
 }
 
-/// PlaneSums of a few planes.
+/// The sums of a few planes.
 struct PlaneSums<'a, Own, Value> {
     planes: &'a Planes,
     first: usize,
@@ -140,7 +140,7 @@ impl<Own: Fn(usize) -> f32, Value: Fn(f32, f32, f32) -> [f32; 2]> WithSimd for P
     }
 }
 
-/// The results of a few planes.
+/// The outputs of a few planes.
 struct PlaneMap<'a, Own, Value> {
     planes: &'a Planes,
     first: usize,

@@ -9,9 +9,9 @@ output 3. Value i of tensor p, counted in row-major order, is
     n     = (i * 2654435761 + (p + 1) * 2246822519) mod 2^32        64-bit unsigned integers
     value = n / 2^32 - 0.5                                          rounded to f32
 
-or, in a case of "whole" values, floor(n * 5 / 2^32) - 2, which makes many values equal. Winners are places within the
-window, in reading order. Target i of a cross-entropy is i * 7 mod the number of classes; its logits are 8 times the
-formula's.
+or, in a case of "whole" values, floor(n * 5 / 2^32) - 2, which makes many values equal. An argmax is an index within
+the window, in row-major order. Target i of a cross-entropy is i * 7 mod the number of classes; its logits are 8 times
+the formula's.
 """
 
 import json
@@ -57,7 +57,7 @@ def formula(shape, position, whole=False):
 
 
 def max_pool(x, window):
-    """The maxima, and the place of each within its window."""
+    """The maxima, and the index of each within its window."""
     y, pixels = F.max_pool2d(
         x, window["kernel"], window["stride"], window["padding"], ceil_mode=window["ceil_mode"], return_indices=True
     )
@@ -99,7 +99,7 @@ def pool(case):
         y, *argmax = operation(x)
         y.backward(formula(y.shape, GRAD, whole).detach())
         results = {"output": numbers(y), "grad_x": numbers(x.grad)}
-        return results | {"argmax": places.flatten().tolist() for places in argmax}
+        return results | {"argmax": indices.flatten().tolist() for indices in argmax}
 
     def mean(count_include_pad):
         arguments = [*(window[name] for name in ("kernel", "stride", "padding", "ceil_mode")), count_include_pad]

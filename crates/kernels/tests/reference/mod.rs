@@ -1,6 +1,6 @@
-//! What the kernels compute, in f64 and one product at a time: slow, and short enough to be seen right.
+//! What the kernels compute, in f64 and one product at a time: slow, but short enough to be evidently correct.
 
-// Each test file uses its part of this.
+// Each test file uses only a part of this.
 #![allow(dead_code)]
 
 pub mod check;
@@ -57,37 +57,37 @@ pub fn relu_backward(output: &[f64], grad: &[f64]) -> Vec<f64> {
     output.iter().zip(grad).map(|(&output, &grad)| if output > 0. { grad } else { 0. }).collect()
 }
 
-/// The maxima, and the place of each in its window.
+/// The maxima, and the index of each within its window.
 pub fn max_pool(window: &Window, image: [usize; 4], x: &[f64]) -> (Vec<f64>, Vec<u8>) {
     let mut best: Vec<Option<(f64, usize)>> = vec![None; size(window.output(image))];
-    for_each_place(window, image, |output, place, pixel| {
+    for_each_element(window, image, |output, index, pixel| {
         let Some(pixel) = pixel else { return };
         let wins = best[output].is_none_or(|(value, _)| x[pixel] > value || x[pixel].is_nan());
         if wins {
-            best[output] = Some((x[pixel], place));
+            best[output] = Some((x[pixel], index));
         }
     });
     best.into_iter()
         .map(|best| best.expect("a pixel in each window"))
-        .map(|(value, place)| (value, place as u8))
+        .map(|(value, index)| (value, index as u8))
         .unzip()
 }
 
 pub fn max_pool_backward(window: &Window, image: [usize; 4], grad: &[f64], argmax: &[u8]) -> Vec<f64> {
     let mut grad_x = vec![0.; size(image)];
-    for_each_place(window, image, |output, place, pixel| {
-        if place == usize::from(argmax[output]) {
-            grad_x[pixel.expect("a winner inside the image")] += grad[output];
+    for_each_element(window, image, |output, index, pixel| {
+        if index == usize::from(argmax[output]) {
+            grad_x[pixel.expect("an argmax inside the image")] += grad[output];
         }
     });
     grad_x
 }
 
-/// The value of `x` at each winner; `None` for a winner that lies outside the image or the window.
+/// The value of `x` at each argmax; `None` for one outside the image or the window.
 pub fn values_at(window: &Window, image: [usize; 4], x: &[f64], argmax: &[u8]) -> Vec<Option<f64>> {
     let mut values = vec![None; argmax.len()];
-    for_each_place(window, image, |output, place, pixel| {
-        if place == usize::from(argmax[output]) {
+    for_each_element(window, image, |output, index, pixel| {
+        if index == usize::from(argmax[output]) {
             values[output] = pixel.map(|pixel| x[pixel]);
         }
     });
@@ -97,14 +97,14 @@ pub fn values_at(window: &Window, image: [usize; 4], x: &[f64], argmax: &[u8]) -
 pub fn average_pool(window: &Window, image: [usize; 4], x: &[f64], count_include_pad: bool) -> Vec<f64> {
     let counts = counts(window, image, count_include_pad);
     let mut y = vec![0.; counts.len()];
-    for_each_place(window, image, |output, _, pixel| y[output] += pixel.map_or(0., |pixel| x[pixel]));
+    for_each_element(window, image, |output, _, pixel| y[output] += pixel.map_or(0., |pixel| x[pixel]));
     y.iter().zip(counts).map(|(sum, count)| sum / count).collect()
 }
 
 pub fn average_pool_backward(window: &Window, image: [usize; 4], grad: &[f64], count_include_pad: bool) -> Vec<f64> {
     let counts = counts(window, image, count_include_pad);
     let mut grad_x = vec![0.; size(image)];
-    for_each_place(window, image, |output, _, pixel| {
+    for_each_element(window, image, |output, _, pixel| {
         if let Some(pixel) = pixel {
             grad_x[pixel] += grad[output] / counts[output];
         }
@@ -112,7 +112,7 @@ pub fn average_pool_backward(window: &Window, image: [usize; 4], grad: &[f64], c
     grad_x
 }
 
-/// The mean over the rows, and its gradient. Smoothing spreads that part of a target's weight over all classes.
+/// The mean over the rows, and its gradient. Smoothing spreads that share of a target's weight over all classes.
 pub fn cross_entropy(logits: &[f64], targets: &[usize], smoothing: f64) -> (f64, Vec<f64>) {
     let classes = logits.len() / targets.len();
     let (mut loss, mut grad) = (0., Vec::new());
@@ -128,7 +128,7 @@ pub fn cross_entropy(logits: &[f64], targets: &[usize], smoothing: f64) -> (f64,
     (loss, grad)
 }
 
-/// Visits every product of the convolution: the places in the output, the image and the weight.
+/// Visits every product of the convolution: the offsets in the output, the image and the weight.
 fn for_each_product(conv: &Conv2d, mut visit: impl FnMut(usize, usize, usize)) {
     let Conv2d { image, weight, stride, padding, dilation, groups } = conv;
     let [_, _, height, width] = *image;
@@ -148,31 +148,30 @@ fn for_each_product(conv: &Conv2d, mut visit: impl FnMut(usize, usize, usize)) {
     }
 }
 
-/// Visits every place of every window: the output, the place in reading order, and the pixel there if it is in the
-/// image.
-fn for_each_place(window: &Window, image: [usize; 4], mut visit: impl FnMut(usize, usize, Option<usize>)) {
+/// Visits every element of every window: the output, the index within the window, and the pixel unless it is padding.
+fn for_each_element(window: &Window, image: [usize; 4], mut visit: impl FnMut(usize, usize, Option<usize>)) {
     let [_, _, height, width] = image;
     let Window { kernel, stride, padding, .. } = window;
     for (output, [n, c, y, x]) in positions(window.output(image)).enumerate() {
-        for place in 0..kernel[0] * kernel[1] {
-            let row = inside(y * stride[0] + place / kernel[1], padding[0], height);
-            let column = inside(x * stride[1] + place % kernel[1], padding[1], width);
+        for index in 0..kernel[0] * kernel[1] {
+            let row = inside(y * stride[0] + index / kernel[1], padding[0], height);
+            let column = inside(x * stride[1] + index % kernel[1], padding[1], width);
             let pixel = row.zip(column).map(|(row, column)| at(image, [n, c, row, column]));
-            visit(output, place, pixel);
+            visit(output, index, pixel);
         }
     }
 }
 
-/// By how much each window's sum is divided: its pixels, or also its padding. As in PyTorch, places beyond the padding
-/// (`ceil_mode` makes them) count for nothing.
+/// The divisor of each window's mean: its pixels, with or without padding. As in PyTorch, elements beyond the padding
+/// (which `ceil_mode` creates) never count.
 fn counts(window: &Window, image: [usize; 4], count_include_pad: bool) -> Vec<f64> {
     let side = |axis: usize, step: usize| {
         let (start, border) = (step * window.stride[axis], window.padding[axis]);
-        let counted = |&place: &usize| {
+        let counted = |&coordinate: &usize| {
             if count_include_pad {
-                place < image[axis + 2] + 2 * border
+                coordinate < image[axis + 2] + 2 * border
             } else {
-                inside(place, border, image[axis + 2]).is_some()
+                inside(coordinate, border, image[axis + 2]).is_some()
             }
         };
         (start..start + window.kernel[axis]).filter(counted).count()
@@ -180,16 +179,16 @@ fn counts(window: &Window, image: [usize; 4], count_include_pad: bool) -> Vec<f6
     positions(window.output(image)).map(|[_, _, y, x]| (side(0, y) * side(1, x)) as f64).collect()
 }
 
-/// A place counted from the start of the border as a place in the image.
-fn inside(place: usize, border: usize, size: usize) -> Option<usize> {
-    place.checked_sub(border).filter(|&place| place < size)
+/// Converts a coordinate of the padded image to one of the image.
+fn inside(coordinate: usize, border: usize, size: usize) -> Option<usize> {
+    coordinate.checked_sub(border).filter(|&coordinate| coordinate < size)
 }
 
 fn at(shape: [usize; 4], index: [usize; 4]) -> usize {
     ((index[0] * shape[1] + index[1]) * shape[2] + index[2]) * shape[3] + index[3]
 }
 
-/// The indices of a tensor in reading order.
+/// The indices of a tensor in row-major order.
 fn positions([batch, channels, rows, columns]: [usize; 4]) -> impl Iterator<Item = [usize; 4]> {
     (0..batch * channels * rows * columns)
         .map(move |i| [i / columns / rows / channels, i / columns / rows % channels, i / columns % rows, i % columns])

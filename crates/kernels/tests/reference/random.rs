@@ -32,16 +32,16 @@ impl Random {
         (0..count).map(|_| (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.).collect()
     }
 
-    /// Values -2, -1, 0, 1 and 2. Sums of their products are exact in f32 in any order, and often equal.
+    /// The integers from -2 to 2. Sums of their products are exact in f32 in any order, and often equal.
     pub fn whole(&mut self, count: usize) -> Vec<f32> {
         (0..count).map(|_| self.between(0..=4) as f32 - 2.).collect()
     }
 
-    /// A convolution of any kind that takes the reference some milliseconds at most.
+    /// Any convolution that takes the reference a few milliseconds at most.
     pub fn convolution(&mut self) -> Conv2d {
         loop {
             let groups = self.pick(&[1, 1, 1, 2, 3, 8, 17]);
-            // Of many groups, most are depthwise.
+            // With many groups, most convolutions are depthwise.
             let group_channels = if groups > 3 { self.pick(&[1, 1, 2]) } else { self.between(1..=20) };
             let group_outputs = if groups > 3 { self.between(1..=2) } else { self.between(1..=20) };
             let kernel = [self.between(1..=7), self.between(1..=7)];
@@ -66,7 +66,7 @@ impl Random {
 
     /// A window that fits into the image.
     pub fn window(&mut self, image: [usize; 4]) -> Window {
-        // The one that has kernels of its own.
+        // The window that has kernels of its own.
         if image[2].min(image[3]) >= 2 && self.pick(&[false, true]) {
             return Window::square(2);
         }

@@ -1,15 +1,15 @@
-//! The product of patches and a weight: a layer forwards, or the gradient of its image.
+//! The product of an im2col matrix and a weight: a forward pass, or the gradient of an input.
 //!
 //! ```text
 //! for each chunk of images
-//!     pixels = [block of channels, image, pixel, channel]               what fits the second-level cache
-//!     for each panel of outputs and part of the rows of the result
-//!         sums = [pixel, output]
+//!     pixels = [block of channels, image, pixel, channel]               sized for the L2 cache
+//!     for each panel of output channels and part of the output's rows
+//!         sums = [pixel, output channel]
 //!         for each block of channels
-//!             sums += patches of the pixels * weight[tap, channel, output]
-//!         unpack the sums to out[image, output, pixel]
+//!             sums += im2col of the pixels * weight[tap, channel, output channel]
+//!         unpack the sums to out[image, output channel, pixel]
 //! ```
-#![allow(unsafe_code)] // The parts of a result interleave in memory.
+#![allow(unsafe_code)] // Tasks write interleaved parts of one output.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -21,53 +21,53 @@ use crate::parallel::for_each;
 use crate::scratch::Scratch;
 use crate::simd::panel_width;
 
-/// Bytes of a packed weight that tiles run through again and again: they stay in the second-level cache. The fewer
-/// blocks of channels, the longer the runs and the fewer times sums are fetched.
+/// Bytes of a packed weight that is reused tile after tile, and stays in the L2 cache. Fewer blocks of channels mean
+/// longer runs, and sums that are loaded and stored less often.
 const WEIGHT_BYTES: usize = 600 << 10;
-/// Channels of a pixel that are packed next to each other, unless it has fewer.
+/// Channels of a block; fewer only if the image has fewer.
 const BLOCK_CHANNELS: Range<usize> = 16..256;
 /// Bytes of a chunk of images, at least.
 const CHUNK_BYTES: usize = 256 << 10;
 /// Pixels of a part: enough for many tiles of each class, few enough for their sums to stay in the cache.
 const PART_PIXELS: Range<usize> = 48..600;
-/// Pixels that are packed at a time.
+/// Pixels that a task packs.
 const PACK_PIXELS: usize = 1024;
-/// Pieces of work that are aimed at.
+/// How many tasks to aim for.
 const TARGET_TASKS: usize = 4;
 
-/// A product of patches and a weight.
+/// A product of an im2col matrix and a weight.
 pub(super) struct ConvGemm {
     pub im2col: Im2col,
     pub images: usize,
     pub groups: usize,
-    /// Channels of the source and outputs of the result in a group.
+    /// Input and output channels of a group.
     pub channels: usize,
     pub outputs: usize,
-    /// Distances in the weight from channel to channel and from output to output.
+    /// Distances in the weight between input channels and between output channels.
     pub channel_stride: usize,
     pub output_stride: usize,
 }
 
-/// How a layer is cut into pieces.
+/// How the product is split into blocks and tasks.
 struct Blocking {
-    /// Outputs in a panel, and panels in a group.
+    /// Output channels of a panel, and panels of a group.
     width: usize,
     panels: usize,
-    /// Channels in a block, and blocks in a group; the last one may be filled up with zeros.
+    /// Channels of a block, and blocks of a group; the last block is padded with zeros.
     channels: usize,
     blocks: usize,
-    /// Images in a chunk, and parts that its rows are cut into.
+    /// Images of a chunk, and parts that its rows are split into.
     images: usize,
     parts: usize,
-    /// Whether the source is read as it is: with one tap each number is needed once for each panel, which is not worth
-    /// packing, and with one channel there is nothing to pack.
+    /// Whether the source is read in place. With one tap a panel reads each value only once, which does not repay
+    /// packing; with one channel there is nothing to interleave.
     in_place: bool,
-    /// Whether a panel of the weight is for one piece only, which packs it itself, block by block, in its cache.
+    /// Whether each panel of the weight serves a single task, which packs it block by block into its own cache.
     own_weight: bool,
 }
 
 impl ConvGemm {
-    /// Computes the result: the product, with the last touches.
+    /// Computes the output, epilogue included.
     pub fn run(&self, source: &[f32], weight: &[f32], epilogue: Epilogue, out: &mut [MaybeUninit<f32>]) {
         if out.is_empty() {
             return;
@@ -91,7 +91,7 @@ impl ConvGemm {
             for_each(0..self.groups * blocking.panels * blocking.parts, |task| {
                 let (panel, part) = (task / blocking.parts, task % blocking.parts);
                 let rows = images * self.im2col.result()[0];
-                // SAFETY: no other piece has the same panel and some of the same rows.
+                // SAFETY: no other task has the same panel and overlapping rows.
                 unsafe { chunk.compute(panel, rows * part / blocking.parts..rows * (part + 1) / blocking.parts) };
             });
         });
@@ -118,12 +118,12 @@ impl ConvGemm {
         Blocking { width, panels, channels, blocks, images, parts, in_place, own_weight }
     }
 
-    /// Numbers in a block of the packed weight; the last ones are for taps that no pixel needs.
+    /// Values in a block of the packed weight; the last row is for taps that no pixel needs.
     fn weight_len(&self, blocking: &Blocking) -> usize {
         (self.im2col.taps() * blocking.channels + 1) * blocking.width
     }
 
-    /// Packs a block of the weight, counted through [group, panel, block of channels], as `[tap, channel, output]`.
+    /// Packs one block of the weight as `[tap, channel, output]`; `index` runs over [group, panel, block of channels].
     fn pack_weight(&self, blocking: &Blocking, weight: &[f32], index: usize, panel: &mut [f32]) {
         let channel = index % blocking.blocks * blocking.channels;
         let output = index / blocking.blocks % blocking.panels * blocking.width;
@@ -145,7 +145,7 @@ impl ConvGemm {
         let offsets: Vec<_> = offsets.collect();
         let (stride, width) = (self.output_stride, blocking.width);
         if self.channel_stride == taps.len() {
-            // Channels and taps of an output are neighbours.
+            // The channels and taps of an output channel are adjacent.
             let (columns, offset) = (offsets.len(), |column: usize| offsets[column]);
             return Pack { source, stride, rows, columns, panel, width, offset, prefetch: STRIP }.run();
         }
@@ -158,18 +158,18 @@ impl ConvGemm {
         }
     }
 
-    /// Packs a few images as `[group, block of channels, image, pixel, channel]`.
+    /// Packs a chunk of images as `[group, block of channels, image, pixel, channel]`.
     fn pack_source(&self, blocking: &Blocking, source: &[f32], images: usize) -> Scratch {
         let (stride, width) = (self.im2col.source(), blocking.channels);
         let mut pixels = Scratch::new(self.groups * blocking.blocks * images * stride * width);
         let planes = pixels.chunks_mut(stride * width).enumerate();
-        let pieces = planes.flat_map(|(index, plane)| {
+        let tasks = planes.flat_map(|(index, plane)| {
             plane
                 .chunks_mut(PACK_PIXELS * width)
                 .enumerate()
-                .map(move |(piece, panel)| (index, piece * PACK_PIXELS, panel))
+                .map(move |(strip, panel)| (index, strip * PACK_PIXELS, panel))
         });
-        for_each(pieces, |(index, first, panel)| {
+        for_each(tasks, |(index, first, panel)| {
             let (image, block) = (index % images, index / images);
             let (group, channel) = (block / blocking.blocks, block % blocking.blocks * width);
             let rows = width.min(self.channels - channel);
@@ -181,34 +181,34 @@ impl ConvGemm {
     }
 }
 
-/// A few images in work.
+/// A chunk of images in progress.
 struct Chunk<'a> {
     gemm: &'a ConvGemm,
     blocking: &'a Blocking,
     images: usize,
-    /// Packed, or as they are if the plan is to read them in place.
+    /// Packed, or the source itself if it is read in place.
     pixels: &'a [f32],
     weight: &'a [f32],
-    /// The packed weight, unless pieces have their own.
+    /// The packed weight, unless tasks pack their own.
     weights: &'a [f32],
     epilogue: Epilogue<'a>,
-    /// Where the result of these images begins.
+    /// Start of this chunk's output.
     out: *mut f32,
 }
-// SAFETY: threads share `out` only through `compute`, whose callers let no two write to the same place.
+// SAFETY: `out` is only used in `compute`, whose callers guarantee that no two threads write to the same address.
 unsafe impl Sync for Chunk<'_> {}
 
 impl Chunk<'_> {
-    /// Computes a panel of outputs for a few rows of the result, counted through the images.
+    /// Computes one panel of output channels for some rows of the output, counted across images.
     ///
     /// # Safety
-    /// No other thread computes these.
+    /// No other thread may compute the same outputs.
     unsafe fn compute(&self, panel: usize, rows: Range<usize>) {
         let &Self { gemm, blocking, .. } = self;
         let (plane, width, group) = (gemm.im2col.source(), blocking.width, panel / blocking.panels);
         let block_len = self.images * plane * blocking.channels;
         let (pixel, image, step) = match blocking.in_place {
-            // A run goes through neighbouring taps, or through the channels.
+            // A run covers neighbouring taps, or the channels.
             true => (1, gemm.groups * gemm.channels * plane, if gemm.channels == 1 { 1 } else { plane }),
             false => (blocking.channels, plane * blocking.channels, 1),
         };
@@ -231,11 +231,11 @@ impl Chunk<'_> {
                 PanelGemm { scalars, step, panel: weight, width, runs, rows, from_zero: block == 0 }.add_to(&mut sums);
             }
         }
-        // SAFETY: as the caller promises.
+        // SAFETY: as guaranteed by the caller.
         unsafe { self.unpack(&sums, panel, rows) };
     }
 
-    /// Takes sums to where they belong.
+    /// Writes the sums to the output, through the epilogue.
     ///
     /// # Safety
     /// As for [`Chunk::compute`].
@@ -258,7 +258,7 @@ impl Chunk<'_> {
                 out: self.out.wrapping_add(at),
                 stride: height * row,
             };
-            // SAFETY: the result has a plane of pixels for each output, and no other thread writes these rows of these.
+            // SAFETY: the output has a plane for each of the channels, and no other thread writes these rows of them.
             unsafe { unpack.run() };
         }
     }

@@ -1,53 +1,53 @@
-//! The implicit patch matrix: which numbers of the source are multiplied for a pixel of the result.
+//! The implicit im2col matrix: which values of the source contribute to each pixel of the result.
 //!
 //! ```text
 //! result[n, y, x] = sum over taps and channels of weight[tap, channel] * source[n, channel, y', x']
 //!                   x' = source_first + index of x * source_step + index of the tap * tap_step
 //! ```
 //!
-//! Along an axis the pixels of the result fall into *spans* of pixels with the same taps: those for which the source has
-//! a pixel. Zeros around the source are therefore never multiplied. A forward product has one span for the inside and a
-//! few for the border; an input gradient has those for each *phase*, as the pixels that a stride apart from each other
-//! see the same taps of the kernel. The source has its channels last: all that a pixel needs from a row is one run.
+//! Along each axis, the pixels of the result are divided into *spans* that use the same taps: those that hit the source
+//! and not its padding. Padding is therefore never multiplied. A forward pass has one span for the interior and a few
+//! at the borders. An input gradient has these for each *phase*: pixels that are one stride apart meet the same taps of
+//! the kernel. The source is stored channels-last, so what a pixel needs from a row is one run of values.
 
 use std::ops::Range;
 
 use super::micro_kernel::{Row, Run};
 use crate::shape::Conv2d;
 
-/// Pixels of the result along an axis that have the same taps.
+/// Pixels of the result along an axis that use the same taps.
 #[derive(Clone, Debug, PartialEq)]
 struct Span {
-    /// The first pixel, the distance to the next one, and their number.
+    /// The first pixel, the distance between pixels, and their number.
     first: usize,
     step: usize,
     len: usize,
-    /// The pixel of the source under the first tap of the first pixel.
+    /// The source's pixel under the first tap of the first pixel.
     source: usize,
-    /// How far the source's pixel moves from one of the result to the next.
+    /// By how many pixels the source advances from one pixel of the result to the next.
     source_step: usize,
-    /// Places of the taps in [`Axis::taps`].
+    /// Indices into [`Axis::taps`].
     taps: Range<usize>,
 }
 
-/// How result, kernel and source lie to each other in one direction.
+/// How result, kernel and source are aligned along one axis.
 #[derive(Clone, Debug, Default)]
 struct Axis {
-    /// The taps of the kernel that are ever needed, in packed order: those of a span are neighbours and walk forwards
+    /// The taps of the kernel that are used at all, in packed order: the taps of a span are adjacent, and advance
     /// through the source.
     taps: Vec<usize>,
-    /// Pixels of the source from one tap of a span to the next.
+    /// Pixels of the source between neighbouring taps of a span.
     tap_step: usize,
     spans: Vec<Span>,
     source: usize,
     result: usize,
 }
 
-/// Pixels of the result, every `step`-th, that some taps of the kernel belong to.
+/// The pixels of the result, every `step`-th one, that use the same subset of the kernel's taps.
 struct Phase {
     first: usize,
     step: usize,
-    /// The source's pixel under the first tap of the first pixel, often before the first one there is.
+    /// The source's pixel under the first tap of the first pixel; often negative.
     source: isize,
     source_step: usize,
     taps: Vec<usize>,
@@ -68,7 +68,7 @@ impl Axis {
         let tap_step = dilation / gcd(dilation, stride);
         let mut this = Self { tap_step, source, result, ..Self::default() };
         for first in 0..stride.min(result) {
-            // Pixel i of the image lies under a tap for a result o with  i + padding = o * stride + tap * dilation.
+            // Pixel i of the image meets a tap for output o where  i + padding = o * stride + tap * dilation.
             let meets = |tap: &usize| (first + padding) as isize - (tap * dilation) as isize;
             let taps = (0..conv.weight[axis + 2]).rev().filter(|tap| meets(tap) % stride as isize == 0);
             let taps: Vec<_> = taps.collect();
@@ -78,13 +78,13 @@ impl Axis {
         this
     }
 
-    /// Adds the spans of a phase, and those of its taps that they need.
+    /// Appends the spans of a phase, and those of its taps that they use.
     fn add(&mut self, phase: Phase) {
         let Phase { taps, step, source_step, .. } = phase;
         let (before, tap_step, size) = (self.spans.len(), self.tap_step as isize, self.source as isize);
         for (index, pixel) in (phase.first..self.result).step_by(step).enumerate() {
             let source = phase.source + (index * source_step) as isize;
-            // The taps before the first with `source + tap * tap_step >= limit`.
+            // The number of taps with `source + tap * tap_step < limit`.
             let taps_below = |limit: isize| ((limit - source + tap_step - 1).div_euclid(tap_step)).max(0) as usize;
             let end = taps_below(size).min(taps.len());
             let taps = taps_below(0).min(end)..end;
@@ -109,38 +109,38 @@ fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// Pixels of the result with the same taps, ready for the micro-kernel.
+/// Pixels of the result that use the same taps, as input of the micro-kernel.
 pub(super) struct PixelClass {
     pub rows: Vec<Row>,
     pub runs: Vec<Run>,
 }
 
-/// Distances in the source and in the sums.
+/// Strides of the source and of the sums.
 pub(super) struct Layout {
-    /// From an image of the source to the next.
+    /// Values between images of the source.
     pub image: usize,
-    /// From a pixel to the next.
+    /// Values between pixels of the source.
     pub pixel: usize,
     /// Channels that a pixel reads for each tap.
     pub channels: usize,
-    /// Sums of a pixel of the result.
+    /// Sums per pixel of the result.
     pub width: usize,
 }
 
-/// The patch matrix of a product.
+/// The im2col matrix of a product.
 pub(super) struct Im2col {
     axes: [Axis; 2],
-    /// Size of the kernel `[height, width]`.
+    /// Kernel size `[height, width]`.
     kernel: [usize; 2],
 }
 
 impl Im2col {
-    /// The patches whose product with the weight is the convolution.
+    /// The matrix whose product with the weight is the convolution.
     pub fn forward(conv: &Conv2d) -> Self {
         Self { axes: [0, 1].map(|axis| Axis::forward(conv, axis)), kernel: [conv.weight[2], conv.weight[3]] }
     }
 
-    /// The patches of the result's gradient whose product with the weight is the gradient of the image.
+    /// The matrix of the output's gradient whose product with the weight is the gradient of the input.
     pub fn input_gradient(conv: &Conv2d) -> Self {
         Self { axes: [0, 1].map(|axis| Axis::input_gradient(conv, axis)), kernel: [conv.weight[2], conv.weight[3]] }
     }
@@ -150,7 +150,7 @@ impl Im2col {
         self.axes[0].source * self.axes[1].source
     }
 
-    /// Rows and columns of an image of the result.
+    /// Height and width of an image of the result.
     pub fn result(&self) -> [usize; 2] {
         [self.axes[0].result, self.axes[1].result]
     }
@@ -160,13 +160,13 @@ impl Im2col {
         self.axes[0].taps.len() * self.axes[1].taps.len()
     }
 
-    /// The largest number of taps that a pixel has.
+    /// The largest number of taps that any pixel uses.
     pub fn max_taps(&self) -> usize {
         let most = |axis: &Axis| axis.spans.iter().map(|span| span.taps.len()).max().unwrap_or(0);
         self.axes.iter().map(most).product()
     }
 
-    /// For each tap of the kernel, its place in the packed weight.
+    /// For each tap of the kernel, its index in the packed weight; `None` for taps that no pixel uses.
     pub fn packed_taps(&self) -> Vec<Option<usize>> {
         let mut packed = vec![None; self.kernel[0] * self.kernel[1]];
         for (down, &y) in self.axes[0].taps.iter().enumerate() {
@@ -177,7 +177,7 @@ impl Im2col {
         packed
     }
 
-    /// The pixels of a few rows of the result, counted through all images, class by class.
+    /// The pixels of some rows of the result, counted across images, class by class.
     pub fn classes(&self, rows: Range<usize>, layout: &Layout) -> Vec<PixelClass> {
         let [vertical, horizontal] = &self.axes;
         let mut classes = Vec::with_capacity(vertical.spans.len() * horizontal.spans.len());
@@ -198,7 +198,7 @@ impl Im2col {
         classes
     }
 
-    /// For the rows of a span among `rows`: where their pixels begin in the source and in the sums of `rows`.
+    /// For the rows of a span that lie in `rows`: where they start in the source and in the sums of `rows`.
     fn rows_of(&self, span: &Span, rows: &Range<usize>, layout: &Layout) -> impl Iterator<Item = (usize, usize)> {
         let height = self.axes[0].result;
         let (source_row, sums_row) = (self.axes[1].source * layout.pixel, self.axes[1].result * layout.width);
@@ -211,19 +211,19 @@ impl Im2col {
         })
     }
 
-    /// What each pixel of two spans reads, from its first number on.
+    /// What each pixel in the intersection of two spans reads, relative to its first value.
     fn runs(&self, down: &Span, right: &Span, layout: &Layout) -> Vec<Run> {
         let [vertical, horizontal] = &self.axes;
-        let (length, pieces) = match horizontal.tap_step {
-            // Neighbouring taps see neighbouring pixels: one run for all.
+        let (length, count) = match horizontal.tap_step {
+            // Neighbouring taps meet neighbouring pixels: one run covers them all.
             1 => (right.taps.len(), usize::from(!right.taps.is_empty())),
             _ => (1, right.taps.len()),
         };
-        let mut runs = Vec::with_capacity(down.taps.len() * pieces);
+        let mut runs = Vec::with_capacity(down.taps.len() * count);
         for (y, tap) in down.taps.clone().enumerate() {
             let source = y * vertical.tap_step * horizontal.source;
             let first = tap * horizontal.taps.len() + right.taps.start;
-            runs.extend((0..pieces).map(|x| Run {
+            runs.extend((0..count).map(|x| Run {
                 scalars: (source + x * horizontal.tap_step) * layout.pixel,
                 panel: (first + x) * layout.channels * layout.width,
                 len: length * layout.channels,

@@ -1,24 +1,24 @@
-//! The micro-kernel: tiles of sums that stay in registers while a long product runs through them.
+//! The micro-kernel: a tile of sums stays in registers for the whole length of `k`.
 //!
 //! ```text
 //! sums[row, 0..width] += scalar[row, k] * panel[k, 0..width]        for every k of every run
 //! ```
 //!
-//! The panel `[k][width]` is packed and read in order; it may sit in the second-level cache, as a tile takes a line of
-//! it for six multiply-adds. The scalars are read where they are: `k` walks through them run by run with a fixed step,
-//! and every row of sums has its own starting place. So the same kernel multiplies pixels with channels (forward, input
-//! gradient) and channels with pixels (weight gradient), and nothing is multiplied that lies outside the image.
-#![allow(unsafe_code)] // Bounds are checked once for a whole product, not for each of its numbers.
+//! The panel `[k][width]` is packed and read sequentially. The L2 cache is fast enough for it, since each cache line
+//! feeds six multiply-adds. The scalars are read in place: `k` passes over them run by run at a fixed stride, and each
+//! row of sums has its own base address. One kernel thus multiplies pixels by channels (forward, input gradient) and
+//! channels by pixels (weight gradient), and never touches the padding.
+#![allow(unsafe_code)] // Bounds are checked once per product rather than for every value.
 
 use pulp::{Simd, WithSimd};
 
 use crate::simd::{dispatch, mul_add};
 
-/// Rows of sums in a full tile: with four vectors a row, 24 sums, 4 vectors of the panel and a scalar fill 32 registers;
-/// with two, 12 + 2 + 1 fill 16.
+/// Rows of a full tile. With four vectors per row, 24 sums, 4 panel vectors and a scalar fit into 32 registers; with
+/// two, 12 + 2 + 1 fit into 16.
 const MAX_ROWS: usize = 6;
 
-/// Consecutive `k`: they start at these places of the scalars (from the place of the row) and of the panel.
+/// Consecutive `k`: where they start among the scalars (relative to the row) and in the panel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
     pub scalars: usize,
@@ -26,7 +26,7 @@ pub(super) struct Run {
     pub len: usize,
 }
 
-/// Where the scalars and the sums of a row begin.
+/// Where the scalars and the sums of a row start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     pub scalars: usize,
@@ -39,11 +39,11 @@ pub(super) struct PanelGemm<'a> {
     /// Distance between the scalars of consecutive `k`.
     pub step: usize,
     pub panel: &'a [f32],
-    /// Sums in a row, and numbers for each `k` in the panel: a [`crate::simd::panel_width`].
+    /// Sums per row, and values per `k` in the panel: a [`crate::simd::panel_width`].
     pub width: usize,
     pub runs: &'a [Run],
     pub rows: &'a [Row],
-    /// Whether the sums start from zero rather than from what is there.
+    /// Whether the sums start from zero rather than from their present values.
     pub from_zero: bool,
 }
 
@@ -55,9 +55,9 @@ impl PanelGemm<'_> {
     }
 
     /// # Panics
-    /// If a place is outside its slice.
+    /// If an offset points outside its slice.
     fn check(&self, sums: &[f32]) {
-        let last_row = |place: fn(&Row) -> usize| self.rows.iter().map(place).max().unwrap_or(0);
+        let last_row = |start: fn(&Row) -> usize| self.rows.iter().map(start).max().unwrap_or(0);
         assert!(self.rows.is_empty() || last_row(|row| row.sums) + self.width <= sums.len());
         let last_scalar = last_row(|row| row.scalars);
         for run in self.runs.iter().filter(|run| run.len > 0) {
@@ -67,7 +67,7 @@ impl PanelGemm<'_> {
     }
 }
 
-/// The product, checked.
+/// A checked product.
 struct Tiles<'a> {
     gemm: PanelGemm<'a>,
     sums: &'a mut [f32],
@@ -89,7 +89,7 @@ impl WithSimd for Tiles<'_> {
 }
 
 impl Tiles<'_> {
-    /// Cuts the rows into tiles that differ by one row at most.
+    /// Splits the rows into tiles whose heights differ by one at most.
     #[inline(always)]
     fn run<S: Simd, const VECTORS: usize>(mut self, simd: S) {
         assert_eq!(self.gemm.width, VECTORS * S::F32_LANES);
@@ -97,7 +97,7 @@ impl Tiles<'_> {
         let tiles = all.len().div_ceil(MAX_ROWS);
         for tile in 0..tiles {
             let rows = &all[all.len() * tile / tiles..all.len() * (tile + 1) / tiles];
-            // SAFETY: `PanelGemm::check` has looked at all places, and the width is that of the vectors.
+            // SAFETY: `PanelGemm::check` has verified all offsets, and the width matches the vectors.
             unsafe {
                 match rows.len() {
                     1 => self.tile::<S, 1, VECTORS>(simd, rows),
@@ -111,16 +111,16 @@ impl Tiles<'_> {
         }
     }
 
-    /// One tile.
+    /// Computes one tile.
     ///
     /// # Safety
-    /// There are `ROWS` rows, and every place of the product is inside its slice.
+    /// There must be `ROWS` rows, and every offset must lie inside its slice.
     #[inline(always)]
     unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(&mut self, simd: S, rows: &[Row]) {
         let PanelGemm { scalars, step, panel, runs, from_zero, .. } = self.gemm;
         let sums = self.sums.as_mut_ptr();
         let mut tile = [[simd.splat_f32s(0.); VECTORS]; ROWS];
-        // SAFETY: as the caller promises.
+        // SAFETY: as guaranteed by the caller.
         unsafe {
             if !from_zero {
                 for (row, tile) in rows.iter().zip(&mut tile) {
@@ -131,17 +131,17 @@ impl Tiles<'_> {
                 let starts: [*const f32; ROWS] =
                     std::array::from_fn(|row| scalars.as_ptr().add(rows[row].scalars + run.scalars));
                 let mut factors = panel.as_ptr().add(run.panel).cast::<[S::f32s; VECTORS]>();
-                let mut place = 0;
+                let mut offset = 0;
                 for _ in 0..run.len {
                     let vectors = factors.read_unaligned();
                     for row in 0..ROWS {
-                        let scalar = simd.splat_f32s(*starts[row].add(place));
+                        let scalar = simd.splat_f32s(*starts[row].add(offset));
                         for (sum, vector) in tile[row].iter_mut().zip(vectors) {
                             *sum = mul_add(simd, scalar, vector, *sum);
                         }
                     }
                     factors = factors.add(1);
-                    place += step;
+                    offset += step;
                 }
             }
             for (row, tile) in rows.iter().zip(tile) {

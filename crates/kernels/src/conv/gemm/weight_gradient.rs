@@ -1,17 +1,17 @@
-//! The gradient of a weight: the product of a gradient and the same patches, summed over pixels.
+//! The gradient of a weight: the product of the im2col matrix and the output's gradient, summed over pixels.
 //!
 //! ```text
-//! for each panel of outputs and part of the rows of the result
-//!     sums = [tap, channel, output]
+//! for each panel of output channels and part of the output's rows
+//!     sums = [tap, channel, output channel]
 //!     for each block of rows
-//!         panel = [pixel, output]                                           gradients, in the second-level cache
+//!         panel = [pixel, output channel]                                   gradients, in the L2 cache
 //!         for each tap
 //!             sums[tap, channel, :] += x[channel, pixel under the tap] * panel[pixel, :]
-//! add the parts, unpack to out[output, channel, tap]
+//! add the parts, unpack to out[output channel, channel, tap]
 //! ```
 //!
-//! The image is read as it is: its rows are what a channel and a tap need, one after the other.
-#![allow(unsafe_code)] // Results go to memory that is not initialised.
+//! The image is read in place: its rows are what a channel and a tap need, in order.
+#![allow(unsafe_code)] // Outputs are written into uninitialised memory.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -23,16 +23,15 @@ use crate::scratch::Scratch;
 use crate::shape::Conv2d;
 use crate::simd::panel_width;
 
-/// Pixels of a block: enough for its sums to be worth fetching, few enough for its gradients to stay in the second-level
-/// cache.
+/// Pixels of a block: enough to repay loading its sums, few enough for its gradients to stay in the L2 cache.
 const BLOCK_PIXELS: usize = 1200;
-/// Pixels of a part, at least: fewer would not be worth sums of their own.
+/// Pixels of a part, at least: fewer would not repay sums of their own.
 const PART_PIXELS: usize = 200;
-/// Pieces of work that are aimed at for the threads to share.
+/// How many tasks to aim for.
 const TARGET_TASKS: usize = 4;
 
-/// Writes the gradient of the weight.
-pub(super) fn weight_gradient(conv: &Conv2d, x: &[f32], grad: &[f32], out: &mut [MaybeUninit<f32>]) {
+/// The gradient of the weight from the input and the gradient of the output.
+pub(crate) fn weight_gradient(conv: &Conv2d, x: &[f32], grad: &[f32], out: &mut [MaybeUninit<f32>]) {
     let [outputs, channels, kernel_height, kernel_width] = conv.weight;
     let [images, _, height, row] = conv.output();
     let (outputs, taps) = (outputs / conv.groups, kernel_height * kernel_width);
@@ -66,12 +65,12 @@ pub(super) fn weight_gradient(conv: &Conv2d, x: &[f32], grad: &[f32], out: &mut 
             out: out.as_mut_ptr().cast(),
             stride: channels * taps,
         };
-        // SAFETY: `out` has exactly these rows.
+        // SAFETY: `out` consists of exactly these rows.
         unsafe { unpack.run() };
     });
 }
 
-/// The sums for some outputs of a group.
+/// A panel of output channels of one group.
 struct OutputPanel<'a> {
     conv: &'a Conv2d,
     x: &'a [f32],
@@ -82,7 +81,7 @@ struct OutputPanel<'a> {
 }
 
 impl OutputPanel<'_> {
-    /// Sums over some rows of the result, counted through all images.
+    /// Sums over some rows of the output, counted across images.
     fn multiply(&self, rows: Range<usize>, sums: &mut [f32]) {
         let Conv2d { image: [_, _, height, row], weight: [_, channels, kernel_height, kernel_width], .. } = *self.conv;
         let tap_len = channels * self.width;
@@ -118,7 +117,7 @@ impl OutputPanel<'_> {
         }
     }
 
-    /// Packs the gradients of some rows as `[pixel, output]`.
+    /// Packs the gradients of some rows as `[pixel, output channel]`.
     fn pack(&self, rows: Range<usize>, panel: &mut [f32]) {
         let [_, all_outputs, height, row] = self.conv.output();
         let (width, stride) = (self.width, height * row);
@@ -139,12 +138,12 @@ impl OutputPanel<'_> {
         }
     }
 
-    /// The pixels of some rows for which the image has a pixel under the tap.
+    /// The runs of pixels of some rows for which the tap meets the image and not its padding.
     fn runs(&self, tap: [usize; 2], rows: Range<usize>, runs: &mut Vec<Run>) {
         runs.clear();
         let Conv2d { image: [_, channels, image_height, image_row], stride, padding, .. } = *self.conv;
         let [.., height, row] = self.conv.output();
-        // The tap of result `i` is at `i * stride + offset - padding` in the image.
+        // For output `i` the tap lies at `i * stride + offset - padding` in the image.
         let offset = [0, 1].map(|axis| tap[axis] * self.conv.dilation[axis]);
         let [down, right] = [0, 1].map(|axis| {
             let before = |limit: usize| (limit + padding[axis][0]).saturating_sub(offset[axis]).div_ceil(stride[axis]);
@@ -161,7 +160,7 @@ impl OutputPanel<'_> {
                 let scalars = (image * channels * image_height + y) * image_row + x;
                 let panel = ((result - rows.start) * row + right.start) * self.width;
                 match runs.last_mut() {
-                    // Where a row ends and the next one begins is nothing to stop at.
+                    // Adjacent rows merge into one run.
                     Some(last)
                         if last.scalars + last.len * stride[1] == scalars
                             && last.panel + last.len * self.width == panel =>

@@ -1,18 +1,18 @@
-//! Images with the channels of a pixel side by side, and sums over channels.
-#![allow(unsafe_code)] // Images are written into memory that is not cleared first.
+//! Padded images in channels-last order `[H, W, C]`.
+#![allow(unsafe_code)] // Outputs are written into uninitialised memory.
 
 use std::mem::MaybeUninit;
 
 use crate::pack::{Epilogue, Pack, STRIP, Unpack};
 use crate::shape::Conv2d;
 
-/// Sizes of an image `[H, W, C]` with the convolution's padding around it.
+/// The layout of an image `[H, W, C]` that includes the convolution's padding.
 pub(crate) struct ChannelsLast {
     pub(crate) channels: usize,
     /// Height and width with padding.
     pub(crate) padded: [usize; 2],
     image: [usize; 2],
-    /// Rows above and columns left of the image.
+    /// Rows of padding above the image and columns to its left.
     border: [usize; 2],
 }
 
@@ -28,17 +28,17 @@ impl ChannelsLast {
         }
     }
 
-    /// Numbers of an image.
+    /// Values of an image.
     pub(crate) fn len(&self) -> usize {
         self.padded[0] * self.padded[1] * self.channels
     }
 
-    /// Where the pixel (y, x) of the padded image begins.
+    /// Offset of the pixel (y, x) of the padded image.
     pub(crate) fn at(&self, y: usize, x: usize) -> usize {
         (y * self.padded[1] + x) * self.channels
     }
 
-    /// Brings an image `[C, H, W]` into this form.
+    /// Packs an image `[C, H, W]`.
     pub(crate) fn pack(&self, image: &[f32], packed: &mut [f32]) {
         if self.padded != self.image {
             packed.fill(0.);
@@ -57,7 +57,7 @@ impl ChannelsLast {
         pack.run();
     }
 
-    /// Brings this form into an image `[C, H, W]`, without the padding. Behind the last pixel there is a vector more.
+    /// Unpacks to `[C, H, W]`, without the padding. `packed` must be a vector longer than the image.
     pub(crate) fn unpack(&self, packed: &[f32], image: &mut [MaybeUninit<f32>]) {
         let (rows, columns) = (self.channels, self.image[0] * self.image[1]);
         assert_eq!(image.len(), rows * columns, "an image of {} channels", self.channels);
@@ -68,7 +68,7 @@ impl ChannelsLast {
         unsafe { unpack.run() };
     }
 
-    /// Where a pixel of the image begins.
+    /// Offset of a pixel of the unpadded image.
     #[inline(always)]
     fn offset(&self, pixel: usize) -> usize {
         if self.padded == self.image {

@@ -1,5 +1,5 @@
-//! The two kernels.
-#![allow(unsafe_code)] // Vectors are read at computed places of packed memory.
+//! The kernels that visit the non-zero gradients: one for weight and bias, one for the images.
+#![allow(unsafe_code)] // Loads packed vectors at computed offsets, unchecked.
 
 use std::ops::Range;
 
@@ -8,14 +8,16 @@ use pulp::Simd;
 use super::plan::SparsePlan;
 use crate::simd::{load, mul_add, store};
 
-/// One result's gradient, and where its vectors begin: of a window of the packed images, or of a channel of the weight.
+/// A non-zero gradient, and where its vectors start: a receptive field in the packed images, or a channel of the
+/// weight.
 #[derive(Clone, Copy, Default)]
 struct Entry {
     start: u32,
     gradient: f32,
 }
 
-/// Adds the gradients of weight and bias: for each output channel, the sum of the entries' windows of the images.
+/// Adds to the gradients of weight and bias: for each output channel, the weighted sum of its entries' receptive
+/// fields.
 #[inline(always)]
 pub(super) fn accumulate_weight_gradient<S: Simd, const BATCH: usize>(
     simd: S,
@@ -25,7 +27,7 @@ pub(super) fn accumulate_weight_gradient<S: Simd, const BATCH: usize>(
     weight: &mut [f32],
     bias: &mut [f32],
 ) {
-    let results = plan.results();
+    let results = plan.outputs_per_channel();
     let mut entries = vec![Entry::default(); images.len() * results];
     let (out, per_channel) = (bias.len(), plan.vectors.len() * S::F32_LANES);
     for ((channel, bias), weight) in bias.iter_mut().enumerate().zip(weight.chunks_exact_mut(per_channel)) {
@@ -34,10 +36,11 @@ pub(super) fn accumulate_weight_gradient<S: Simd, const BATCH: usize>(
             let first = (slot * plan.image_len()) as u32;
             let at = (image * out + channel) * results;
             let (gradients, argmax) = (&plan.grad[at..][..results], &plan.saved.argmax[at..][..results]);
-            let (outputs, windows) = (&plan.outputs()[at..][..results], plan.windows.chunks_exact(plan.places));
-            for (((&gradient, &place), &output), windows) in gradients.iter().zip(argmax).zip(outputs).zip(windows) {
-                // Every entry is written and only the wanted ones are kept: which they are cannot be predicted.
-                entries[count] = Entry { start: first + windows[usize::from(place)], gradient };
+            let (outputs, fields) = (&plan.output()[at..][..results], plan.fields.chunks_exact(plan.positions));
+            for (((&gradient, &position), &output), fields) in gradients.iter().zip(argmax).zip(outputs).zip(fields) {
+                // Every entry is written, but `count` only advances past those to keep: a branch would be
+                // mispredicted.
+                entries[count] = Entry { start: first + fields[usize::from(position)], gradient };
                 let masked = plan.is_masked(output, gradient);
                 count += usize::from(!masked);
                 sum += if masked { 0. } else { gradient };
@@ -54,7 +57,8 @@ pub(super) fn accumulate_weight_gradient<S: Simd, const BATCH: usize>(
                 for (sum, vector) in sums.iter_mut().zip(vectors) {
                     let at = entry.start as usize + vector;
                     debug_assert!(at + S::F32_LANES <= packed.len());
-                    // SAFETY: a window's vectors end at most a vector behind its image, where the packed image goes on.
+                    // SAFETY: a field's vectors reach at most one vector beyond its image, and each packed image has
+                    // that room.
                     let x = unsafe { packed.as_ptr().add(at).cast::<S::f32s>().read_unaligned() };
                     *sum = mul_add(simd, gradient, x, *sum);
                 }
@@ -66,10 +70,10 @@ pub(super) fn accumulate_weight_gradient<S: Simd, const BATCH: usize>(
     }
 }
 
-/// The gradients of the images: for each place of a pooling window, the sum of the weights of the channels that won
-/// there is added to the place's window of the image.
+/// Adds to the gradients of the images: for each position in a pooling window, the weighted sum of the channels whose
+/// maximum is there goes to that position's receptive field.
 ///
-/// The images take turns: neighbouring windows overlap, and a sum that is still on its way to memory cannot be read.
+/// Successive additions go to different images: fields overlap, and loading what was stored a moment ago would stall.
 #[inline(always)]
 pub(super) fn scatter_input_gradient<S: Simd, const BATCH: usize>(
     simd: S,
@@ -77,32 +81,33 @@ pub(super) fn scatter_input_gradient<S: Simd, const BATCH: usize>(
     images: Range<usize>,
     packed: &mut [f32],
 ) {
-    let (out, results) = (plan.block.conv.weight[0], plan.results());
+    let (out, results) = (plan.block.conv.weight[0], plan.outputs_per_channel());
     let per_channel = plan.vectors.len() * S::F32_LANES;
-    // For each image and place, the channels that won there.
-    let mut entries = vec![Entry::default(); images.len() * plan.places * out];
-    let mut counts = vec![0; images.len() * plan.places];
-    for (result, windows) in plan.windows.chunks_exact(plan.places).enumerate() {
+    // For each image and position, the channels whose maximum is there.
+    let mut entries = vec![Entry::default(); images.len() * plan.positions * out];
+    let mut counts = vec![0; images.len() * plan.positions];
+    for (result, fields) in plan.fields.chunks_exact(plan.positions).enumerate() {
         counts.fill(0);
         for (slot, image) in images.clone().enumerate() {
-            let (first, counts) = (image * out * results + result, &mut counts[slot * plan.places..][..plan.places]);
-            let entries = &mut entries[slot * plan.places * out..][..plan.places * out];
+            let (first, counts) =
+                (image * out * results + result, &mut counts[slot * plan.positions..][..plan.positions]);
+            let entries = &mut entries[slot * plan.positions * out..][..plan.positions * out];
             for channel in 0..out {
                 let at = first + channel * results;
-                let (gradient, place) = (plan.grad[at], usize::from(plan.saved.argmax[at]));
+                let (gradient, position) = (plan.grad[at], usize::from(plan.saved.argmax[at]));
                 let start = (channel * per_channel) as u32;
-                entries[place * out + counts[place]] = Entry { start, gradient };
-                counts[place] += usize::from(!plan.is_masked(plan.outputs()[at], gradient));
+                entries[position * out + counts[position]] = Entry { start, gradient };
+                counts[position] += usize::from(!plan.is_masked(plan.output()[at], gradient));
             }
         }
-        for (place, &window) in windows.iter().enumerate() {
+        for (position, &field) in fields.iter().enumerate() {
             for slot in 0..images.len() {
-                let bucket = slot * plan.places + place;
+                let bucket = slot * plan.positions + position;
                 let entries = &entries[bucket * out..][..counts[bucket]];
                 if entries.is_empty() {
                     continue;
                 }
-                let pixels = &mut packed[slot * plan.image_len() + window as usize..];
+                let pixels = &mut packed[slot * plan.image_len() + field as usize..];
                 for (batch, vectors) in plan.vectors.chunks_exact(BATCH).enumerate() {
                     let mut sums = [simd.splat_f32s(0.); BATCH];
                     for entry in entries {

@@ -1,4 +1,4 @@
-//! Where everything lies.
+//! Sizes, offsets and the packed weight of a sparse backward pass.
 
 use super::channels_last::ChannelsLast;
 use crate::block::{ConvBlock, Needs, Saved};
@@ -6,7 +6,7 @@ use crate::scratch::Scratch;
 use crate::shape::{Conv2d, Window};
 use crate::simd::{Level, MAX_LANES};
 
-/// What all pieces share.
+/// What all tasks share.
 pub(super) struct SparsePlan<'a> {
     pub block: &'a ConvBlock,
     pub saved: Saved<'a>,
@@ -14,21 +14,21 @@ pub(super) struct SparsePlan<'a> {
     pub needs: Needs,
     pub layout: ChannelsLast,
     pub level: Level,
-    /// Numbers in a vector.
+    /// f32 lanes of a vector.
     pub lanes: usize,
-    /// Vectors that stay in registers together.
+    /// Vectors that are kept in registers together.
     pub batch: usize,
-    /// For each vector of a window of the packed image, how far it lies from the window's first number. The last batch
-    /// is filled up with vectors that mean nothing.
+    /// For each vector of a receptive field, its offset from the start of the field in the packed image. The last batch
+    /// is filled up with vectors of no meaning.
     pub vectors: Vec<usize>,
-    /// For each result, and each place in its pooling window, where that place's window of the packed image begins.
-    pub windows: Vec<u32>,
-    /// Places in a pooling window.
-    pub places: usize,
-    /// `[O, vectors, lanes]`, zero where a vector reaches over the end of its row; empty if nobody asks for the images'
-    /// gradient.
+    /// For each pooled output and each position in its window, the offset of the receptive field in the packed image.
+    pub fields: Vec<u32>,
+    /// Positions in a pooling window.
+    pub positions: usize,
+    /// `[O, vectors, lanes]`, zero where a vector reaches beyond its row; empty unless the gradient of the images is
+    /// needed.
     pub weight: Scratch,
-    /// Numbers of a piece's sums: the weight's gradient in this form, and the bias's.
+    /// Values of a task's partial sums: the packed gradient of the weight, and that of the bias.
     pub partial: usize,
 }
 
@@ -50,16 +50,16 @@ impl<'a> SparsePlan<'a> {
         vectors.resize(vectors.len().next_multiple_of(batch), 0);
 
         let Some(Window { kernel, stride: step, padding, .. }) = block.max_pool else {
-            unreachable!("only blocks with max-pooling are computed from winners")
+            unreachable!("only max-pooled blocks have sparse gradients")
         };
         let [_, _, height, width] = block.conv.output();
         let [_, _, rows, columns] = block.output();
         let results = (0..rows).flat_map(|y| (0..columns).map(move |x| [y * step[0], x * step[1]]));
-        let mut windows = Vec::with_capacity(rows * columns * kernel[0] * kernel[1]);
+        let mut fields = Vec::with_capacity(rows * columns * kernel[0] * kernel[1]);
         for [top, left] in results {
-            let places = (0..kernel[0]).flat_map(|y| (0..kernel[1]).map(move |x| [top + y, left + x]));
-            windows.extend(places.map(|[y, x]| {
-                // Padding never wins: there any window will do.
+            let positions = (0..kernel[0]).flat_map(|y| (0..kernel[1]).map(move |x| [top + y, left + x]));
+            fields.extend(positions.map(|[y, x]| {
+                // The argmax is never in the padding: any field will do.
                 let inside = y >= padding[0] && y - padding[0] < height && x >= padding[1] && x - padding[1] < width;
                 let at = || layout.at((y - padding[0]) * stride[0], (x - padding[1]) * stride[1]);
                 if inside { at() as u32 } else { 0 }
@@ -78,8 +78,8 @@ impl<'a> SparsePlan<'a> {
             lanes,
             batch,
             vectors,
-            windows,
-            places: kernel[0] * kernel[1],
+            fields,
+            positions: kernel[0] * kernel[1],
             weight,
             partial,
         };
@@ -92,12 +92,12 @@ impl<'a> SparsePlan<'a> {
         plan
     }
 
-    /// Numbers of the weight in its packed form.
+    /// Values of the packed weight.
     pub fn packed_weight(&self) -> usize {
         self.block.conv.weight[0] * self.vectors.len() * self.lanes
     }
 
-    /// Calls `visit` with where each number of the weight `[O, C, kh, kw]` lies, there and in its packed form.
+    /// Calls `visit` with the index of each value in the weight `[O, C, kh, kw]` and in the packed weight.
     fn for_each_weight(&self, mut visit: impl FnMut(usize, usize)) {
         let [out, channels, kh, kw] = self.block.conv.weight;
         let row = (kw * channels).next_multiple_of(self.lanes);
@@ -121,27 +121,27 @@ impl<'a> SparsePlan<'a> {
         weight
     }
 
-    /// Numbers from one packed image to the next: the vectors of the last windows reach over its end.
+    /// Distance between packed images, with room for the last fields' vectors to reach beyond the end.
     pub fn image_len(&self) -> usize {
         (self.layout.len() + MAX_LANES).next_multiple_of(MAX_LANES)
     }
 
-    /// Results of a channel of an image.
-    pub fn results(&self) -> usize {
-        self.windows.len() / self.places
+    /// Outputs of a channel of an image.
+    pub fn outputs_per_channel(&self) -> usize {
+        self.fields.len() / self.positions
     }
 
-    /// Whether ReLU lets nothing through where it made `output`; without ReLU, whether there is nothing to let through.
+    /// Whether a gradient is dropped: with ReLU where it clipped the output, without it if the gradient is zero.
     #[inline(always)]
     pub fn is_masked(&self, output: f32, gradient: f32) -> bool {
         if self.block.relu { output <= 0. } else { gradient == 0. }
     }
 
-    /// The forward pass's results, or without ReLU, when nobody asks for them, as many numbers.
-    pub fn outputs(&self) -> &[f32] {
+    /// The output of the forward pass. Without ReLU it is not read, and `grad` stands in for it.
+    pub fn output(&self) -> &[f32] {
         if self.block.relu { self.saved.output } else { self.grad }
     }
 }
 
-/// Numbers of vectors that one pass holds in registers.
+/// Batch sizes, in vectors, that the kernels are compiled for.
 const BATCHES: [usize; 4] = [5, 10, 15, 20];
