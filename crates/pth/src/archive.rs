@@ -1,12 +1,12 @@
-//! The zip archive of `torch.save`: one folder of any name with the pickle and the storages.
+//! The zip archive of `torch.save`: a single folder, of any name, that holds the pickle and the storages.
 
 use crate::error::{PthError, ZipError, excerpt};
-use crate::state_dict::Select;
+use crate::pickle;
+use crate::state_dict::{self, Select, StoredTensor};
 use crate::storage::Storages;
 use crate::zip::Zip;
-use crate::{StoredTensor, pickle, state_dict};
 
-/// Reads a zip archive.
+/// Reads the state dict of a zip archive.
 pub(crate) fn read(bytes: &[u8], select: Select) -> Result<Option<Vec<StoredTensor>>, PthError> {
     let zip = Zip::open(bytes).map_err(PthError::Zip)?;
     let pickles = zip.entries.iter().filter_map(|(name, data)| {
@@ -17,7 +17,7 @@ pub(crate) fn read(bytes: &[u8], select: Select) -> Result<Option<Vec<StoredTens
     let [(folder, data)] = pickles[..] else {
         return Err(PthError::Zip(ZipError::Pickles { count: pickles.len() }));
     };
-    // Archives without this record are from before torch 2.1, which wrote them on little-endian machines only.
+    // Before torch 2.1 there was no such record, and archives were written on little-endian machines only.
     if let Some(&order) = zip.entries.get(format!("{folder}/byteorder").as_str())
         && order != b"little"
     {
@@ -26,7 +26,7 @@ pub(crate) fn read(bytes: &[u8], select: Select) -> Result<Option<Vec<StoredTens
     let mut storages = Storages::default();
     for (name, data) in &zip.entries {
         if let Some(key) = name.strip_prefix(folder).and_then(|rest| rest.strip_prefix("/data/")) {
-            // The container has no two entries of one name.
+            // The names are known to be distinct.
             storages.insert(key, data);
         }
     }

@@ -1,15 +1,15 @@
-//! What the classes and functions in a pickle make. Nothing is run: the few that are understood make a value of this
-//! crate, all others make an opaque value that remembers their name.
+//! What the classes and functions named in a pickle build. None of them is run: the few that are understood build an
+//! [`Object`] of their own kind, and all others an opaque one that remembers their name.
 
 use std::rc::Rc;
 
 use crate::element::Element;
 use crate::error::PickleError;
+use crate::object::{Arena, Global, Id, Known, Object, Rebuild};
 use crate::storage::StorageReference;
-use crate::value::{Global, Id, Known, Rebuild, Value, Values};
 
-impl<'a> Value<'a> {
-    /// A class or function by its name.
+impl<'a> Object<'a> {
+    /// The class or function of this name.
     pub fn of_global(module: &'a str, name: &'a str) -> Self {
         let known = match (module, name) {
             ("collections", "OrderedDict") => Some(Known::OrderedDict),
@@ -25,23 +25,23 @@ impl<'a> Value<'a> {
     }
 }
 
-impl<'a> Values<'a> {
-    /// What calling a class or function makes.
+impl<'a> Arena<'a> {
+    /// The result of calling a class or function.
     pub fn call(&mut self, callable: Id, arguments: Id) -> Result<Id, PickleError> {
         let known = match self.get(callable) {
-            Value::Known(known) => *known,
-            // Nothing that is done to an opaque value changes it, so one serves for all.
-            Value::Opaque(_) => return Ok(callable),
-            _ => return Err(PickleError::Malformed("what is called is no class or function")),
+            Object::Known(known) => *known,
+            // Opaque objects never change, so the class can stand for its instances.
+            Object::Opaque(_) => return Ok(callable),
+            _ => return Err(PickleError::Malformed("something is called that is not a class or function")),
         };
-        let Value::Tuple(arguments) = self.get(arguments) else {
-            return Err(PickleError::Malformed("the arguments of a call are no tuple"));
+        let Object::Tuple(arguments) = self.get(arguments) else {
+            return Err(PickleError::Malformed("the arguments of a call are not a tuple"));
         };
         match (known, arguments.as_slice()) {
-            (Known::OrderedDict, []) => self.add(Value::Dict(Vec::new())),
+            (Known::OrderedDict, []) => self.add(Object::Dict(Vec::new())),
             (Known::OrderedDict, &[items]) => self.ordered_dict(items),
             (Known::Size, &[sizes]) if self.items(sizes).is_some() => Ok(sizes),
-            // Behind the strides are whether a gradient is wanted, hooks, and metadata if there is any.
+            // After the strides come `requires_grad`, the hooks and, in some files, metadata.
             (Known::RebuildTensor, &[storage, offset, size, strides, ref rest @ ..]) => {
                 let metadata = rest.get(2).copied();
                 self.tensor([storage, offset, size, strides], None, metadata)
@@ -51,15 +51,15 @@ impl<'a> Values<'a> {
                 self.tensor([storage, offset, size, strides], Some(dtype), metadata)
             }
             (Known::RebuildParameter, &[data, ..]) => match self.get(data) {
-                Value::Tensor(_) | Value::Opaque(_) => Ok(data),
-                _ => Err(PickleError::Malformed("a parameter is made of what is no tensor")),
+                Object::Tensor(_) | Object::Opaque(_) => Ok(data),
+                _ => Err(PickleError::Malformed("a parameter is built from something that is not a tensor")),
             },
             (Known::Storage(_) | Known::Dtype(_), _) => Err(PickleError::Malformed("a type is called")),
             _ => Err(PickleError::Malformed("a call has the wrong arguments")),
         }
     }
 
-    /// A tensor, or the opaque value that it depends on. Without `dtype` its elements are of its storage's type.
+    /// A tensor, or the opaque object it depends on. Without `dtype` it has the element type of its storage.
     fn tensor(
         &mut self,
         [storage, offset, size, strides]: [Id; 4],
@@ -67,22 +67,22 @@ impl<'a> Values<'a> {
         metadata: Option<Id>,
     ) -> Result<Id, PickleError> {
         let of_storage = match self.get(storage) {
-            Value::Storage(reference) => reference.element,
-            Value::Opaque(_) => return Ok(storage),
-            _ => return Err(PickleError::Malformed("a tensor is made of what is no storage")),
+            Object::Storage(reference) => reference.element,
+            Object::Opaque(_) => return Ok(storage),
+            _ => return Err(PickleError::Malformed("a tensor is built from something that is not a storage")),
         };
         let element = match dtype.map(|dtype| (dtype, self.get(dtype))) {
             None => of_storage,
-            Some((_, Value::Known(Known::Dtype(element)))) => *element,
-            Some((dtype, Value::Opaque(_))) => return Ok(dtype),
-            Some(_) => return Err(PickleError::Malformed("a tensor's element type is no type")),
+            Some((_, Object::Known(Known::Dtype(element)))) => *element,
+            Some((dtype, Object::Opaque(_))) => return Ok(dtype),
+            Some(_) => return Err(PickleError::Malformed("the element type of a tensor is not a type")),
         };
-        self.add(Value::Tensor(Box::new(Rebuild { storage, element, offset, size, strides, metadata })))
+        self.add(Object::Tensor(Box::new(Rebuild { storage, element, offset, size, strides, metadata })))
     }
 
-    /// An `OrderedDict` with items. Python 2 wrote all of them so: as a list of lists of two.
+    /// An `OrderedDict` built from a list of pairs, which is how Python 2 wrote every one of them.
     fn ordered_dict(&mut self, items: Id) -> Result<Id, PickleError> {
-        const PROBLEM: PickleError = PickleError::Malformed("an OrderedDict is made of what are no pairs");
+        const PROBLEM: PickleError = PickleError::Malformed("an OrderedDict is built from items that are not pairs");
         let list = self.items(items).ok_or(PROBLEM)?;
         let pairs: Option<Vec<_>> = list
             .iter()
@@ -92,20 +92,20 @@ impl<'a> Values<'a> {
             })
             .collect();
         let pairs = pairs.ok_or(PROBLEM)?;
-        // One list can be copied again and again, each time by a few bytes of the pickle.
+        // A few bytes of the pickle are enough to copy the same list once more.
         self.charge(pairs.len())?;
-        self.add(Value::Dict(pairs))
+        self.add(Object::Dict(pairs))
     }
 
-    /// The object for which a persistent id stands.
+    /// The storage, or the class, that a persistent id refers to.
     pub fn persistent(&mut self, id: Id) -> Result<Id, PickleError> {
-        const PROBLEM: PickleError = PickleError::Malformed("a persistent id is none that torch writes");
-        let Value::Tuple(items) = self.get(id) else { return Err(PROBLEM) };
+        const PROBLEM: PickleError = PickleError::Malformed("a persistent id is not of the form that torch writes");
+        let Object::Tuple(items) = self.get(id) else { return Err(PROBLEM) };
         let &[tag, class, ref rest @ ..] = items.as_slice() else { return Err(PROBLEM) };
         let element = match (self.text(tag), self.get(class)) {
-            // The class of a module with its source code: the legacy format of whole models.
-            (Some("module" | "storage"), Value::Opaque(_)) => return Ok(class),
-            (Some("storage"), Value::Known(Known::Storage(element))) => *element,
+            // A module's class with its source code, as in whole models saved in the legacy format.
+            (Some("module" | "storage"), Object::Opaque(_)) => return Ok(class),
+            (Some("storage"), Object::Known(Known::Storage(element))) => *element,
             _ => return Err(PROBLEM),
         };
         let (key, count, view) = match *rest {
@@ -115,21 +115,21 @@ impl<'a> Values<'a> {
         };
         let (Some(key), Some(count)) = (self.text(key), self.size(count)) else { return Err(PROBLEM) };
         let view = match view.map(|view| self.get(view)) {
-            None | Some(Value::None) => None,
-            Some(Value::Tuple(view)) => match *view.as_slice() {
+            None | Some(Object::None) => None,
+            Some(Object::Tuple(view)) => match *view.as_slice() {
                 [_key, offset, length] => Some(self.size(offset).zip(self.size(length)).ok_or(PROBLEM)?),
                 _ => return Err(PROBLEM),
             },
             Some(_) => return Err(PROBLEM),
         };
-        self.add(Value::Storage(Box::new(StorageReference { element, key, count, view })))
+        self.add(Object::Storage(Box::new(StorageReference { element, key, count, view })))
     }
 
-    /// Sets an object's attributes: none of those matters, such as `_metadata` of a state dict.
+    /// Sets the attributes of an object. None of them matters, not even `_metadata` of a state dict.
     pub fn set_state(&mut self, object: Id) -> Result<(), PickleError> {
         match self.get(object) {
-            Value::Dict(_) | Value::Opaque(_) => Ok(()),
-            _ => Err(PickleError::Malformed("attributes are set of what has none")),
+            Object::Dict(_) | Object::Opaque(_) => Ok(()),
+            _ => Err(PickleError::Malformed("attributes are set on something that has none")),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Little-endian reading from a byte slice that never goes past its end.
+//! Little-endian reading from a byte slice, never past its end.
 
-/// A place in a byte slice. Each method returns `None`, and stays where it is, if too few bytes are left.
+/// A position in a byte slice. A read returns `None`, and leaves the position alone, if too few bytes are left.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
@@ -8,17 +8,17 @@ pub(crate) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// A cursor at `position`, which may be outside `bytes`: then there is nothing to read.
+    /// A cursor at `position`. Beyond the end of `bytes` there is nothing to read.
     pub fn new(bytes: &'a [u8], position: usize) -> Self {
         Self { bytes, position }
     }
 
-    /// Where the next byte is read.
+    /// The offset of the next byte.
     pub fn position(&self) -> usize {
         self.position
     }
 
-    /// What is still to be read.
+    /// The bytes not read yet.
     pub fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.position..).unwrap_or_default()
     }
@@ -30,7 +30,7 @@ impl<'a> Cursor<'a> {
         Some(taken)
     }
 
-    /// The bytes up to the next line feed, which is passed over.
+    /// The bytes up to the next line feed, which is skipped.
     pub fn line(&mut self) -> Option<&'a [u8]> {
         let length = self.rest().iter().position(|&byte| byte == b'\n')?;
         let line = self.take(length);

@@ -1,10 +1,10 @@
-//! The element types of storages and tensors.
+//! The element types of storages and tensors, and their conversion to `f32`.
 
 use half::{bf16, f16};
 
-use crate::layout::Layout;
+use crate::strided::StridedView;
 
-/// What the elements of a storage are.
+/// The type of a storage's or a tensor's elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Element {
     /// `torch.float16`.
@@ -15,14 +15,14 @@ pub(crate) enum Element {
     Float32,
     /// `torch.float64`.
     Float64,
-    /// An integer or a boolean of so many bytes. Weights are none of these, so the kind does not matter.
+    /// Integers or booleans of this many bytes. They are never weights, so their kind does not matter.
     Integer(u8),
-    /// A type that is known only to pass over its bytes.
+    /// A type that cannot be read: its name and its size, which is needed to skip it.
     Unsupported(&'static str, u8),
 }
 
 impl Element {
-    /// The element type of a storage class that torch writes.
+    /// The element type of one of torch's storage classes.
     pub fn of_storage(module: &str, class: &str) -> Option<Self> {
         Some(match (module, class) {
             ("torch", "HalfStorage") => Self::Float16,
@@ -33,7 +33,7 @@ impl Element {
             ("torch", "IntStorage") => Self::Integer(4),
             ("torch", "ShortStorage") => Self::Integer(2),
             ("torch", "CharStorage" | "ByteStorage" | "BoolStorage") => Self::Integer(1),
-            // Counted in bytes; the tensors on it name their type.
+            // Counted in bytes; its tensors state their own element type.
             ("torch.storage", "UntypedStorage") => Self::Integer(1),
             ("torch", "ComplexFloatStorage") => Self::Unsupported("complex64", 8),
             ("torch", "ComplexDoubleStorage") => Self::Unsupported("complex128", 16),
@@ -44,7 +44,7 @@ impl Element {
         })
     }
 
-    /// The element type that `torch.<name>` is.
+    /// The element type called `torch.<name>`.
     pub fn of_dtype(name: &str) -> Option<Self> {
         Some(match name {
             "float16" => Self::Float16,
@@ -59,7 +59,7 @@ impl Element {
         })
     }
 
-    /// How many bytes an element has.
+    /// The size of one element in bytes.
     pub fn size(self) -> u8 {
         match self {
             Self::Float16 | Self::BFloat16 => 2,
@@ -69,13 +69,13 @@ impl Element {
         }
     }
 
-    /// Appends the values of a tensor whose storage is `bytes` to `values`; nothing if this is no float.
-    pub fn gather(self, layout: &Layout, bytes: &[u8], values: &mut Vec<f32>) {
+    /// Appends the elements that `view` selects from the storage `bytes` to `values`; none unless they are floats.
+    pub fn gather(self, view: &StridedView, bytes: &[u8], values: &mut Vec<f32>) {
         match self {
-            Self::Float16 => layout.gather(bytes, |bits| f16::from_le_bytes(bits).to_f32(), values),
-            Self::BFloat16 => layout.gather(bytes, |bits| bf16::from_le_bytes(bits).to_f32(), values),
-            Self::Float32 => layout.gather(bytes, f32::from_le_bytes, values),
-            Self::Float64 => layout.gather(bytes, |bits| f64::from_le_bytes(bits) as f32, values),
+            Self::Float16 => view.gather(bytes, |bits| f16::from_le_bytes(bits).to_f32(), values),
+            Self::BFloat16 => view.gather(bytes, |bits| bf16::from_le_bytes(bits).to_f32(), values),
+            Self::Float32 => view.gather(bytes, f32::from_le_bytes, values),
+            Self::Float64 => view.gather(bytes, |bits| f64::from_le_bytes(bits) as f32, values),
             Self::Integer(_) | Self::Unsupported(..) => {}
         }
     }

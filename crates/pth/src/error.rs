@@ -1,72 +1,75 @@
-//! What can be wrong with a file.
+//! The errors of this crate.
 
 use thiserror::Error;
 
-/// Why a file cannot be read. Each message is one line without the file's name, which the caller knows.
+/// Why a file cannot be read. Each message is one line and does not name the file, which the caller knows.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PthError {
-    /// The first bytes are those of no format that `torch.save` writes.
+    /// The file starts like neither of the formats that `torch.save` writes.
     #[error("not a PyTorch file: neither torch's zip archive nor its legacy format")]
     UnknownFormat,
-    /// The zip container is damaged or not as torch writes it.
+    /// The zip container is damaged, or not of the form that torch writes.
     #[error("zip: {0}")]
-    Zip(ZipError),
-    /// A pickle is damaged or does what no state dict needs.
+    Zip(#[source] ZipError),
+    /// A pickle is damaged, or does something that no state dict needs.
     #[error("pickle: byte {offset}: {error}")]
     Pickle {
-        /// Where the offending opcode is: in `data.pkl` of a zip archive, in the whole file of the legacy format.
+        /// The offset of the offending opcode: in `data.pkl` of a zip archive, in the file itself in the legacy format.
         offset: usize,
         /// What is wrong there.
+        #[source]
         error: PickleError,
     },
-    /// One of the pickles around the object in the legacy format has the wrong content.
+    /// In the legacy format, one of the pickles around the object has the wrong content.
     #[error("legacy format: byte {offset}: expected {expected}, found {found}")]
     Legacy {
-        /// Where the pickle begins.
+        /// The offset of the pickle.
         offset: usize,
-        /// What should be there.
+        /// What it should contain.
         expected: &'static str,
-        /// What is there.
+        /// What it contains.
         found: String,
     },
     /// The file was written on a machine whose byte order is not little-endian.
     #[error("byte order {order:?}: only little-endian files can be read")]
     ByteOrder {
-        /// What the file says.
+        /// The byte order that the file states.
         order: String,
     },
-    /// The raw data of a tensor is missing or not of the stated size.
+    /// The raw data of a tensor is missing or has the wrong size.
     #[error("storage {key:?}: {error}")]
     Storage {
-        /// The storage's key in the file.
+        /// The key of the storage.
         key: String,
         /// What is wrong with it.
+        #[source]
         error: StorageError,
     },
-    /// The file is sound, but what it holds is no dict.
+    /// The file is sound but does not hold a dict.
     #[error("the file holds {found}, not a dict of tensors")]
     NotADict {
         /// What it holds.
         found: String,
     },
-    /// The file holds a dict, but no tensor in it or under one of the known keys.
+    /// The file holds a dict, but there are no tensors in it or under any of the known keys.
     #[error("the file holds no tensors, neither at the top nor under \"model\", \"state_dict\" or \"model_ema\"")]
     NoTensors,
-    /// An entry of the state dict has no usable name.
+    /// The key of an entry of the state dict is not a string.
     #[error("entry {index} of the state dict: its key is {found}, not a string")]
     Key {
-        /// The entry's place, counted from zero.
+        /// The position of the entry, counted from zero.
         index: usize,
-        /// What the key is.
+        /// The kind of the key.
         found: String,
     },
-    /// A tensor, or another entry of the state dict, cannot be read.
+    /// An entry of the state dict, normally a tensor, cannot be read.
     #[error("tensor {name:?}: {error}")]
     Tensor {
-        /// The entry's name, shortened if it is very long.
+        /// The name of the entry, shortened if it is very long.
         name: String,
         /// What is wrong with it.
+        #[source]
         error: TensorError,
     },
     /// The state dict has too many tensors.
@@ -83,26 +86,26 @@ pub enum PthError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ZipError {
-    /// There is no end record: the file is truncated or has something behind it.
+    /// There is no end record at the end: the file was cut short, or something was appended to it.
     #[error("no end record: the file is cut short or damaged")]
     NoEnd,
-    /// A record is cut off by the end of the file or of its part of the file.
+    /// A record does not fit into the part of the file that it belongs to.
     #[error("byte {offset}: {record} is cut short")]
     Truncated {
-        /// Where the record begins.
+        /// The offset of the record.
         offset: usize,
-        /// Which record.
+        /// Which record it is.
         record: &'static str,
     },
-    /// A record contradicts itself, another record or the format.
+    /// A record contradicts itself, another record, or the format.
     #[error("byte {offset}: {problem}")]
     Malformed {
-        /// Where the record begins.
+        /// The offset of the record.
         offset: usize,
         /// What is wrong.
         problem: &'static str,
     },
-    /// An entry is compressed or encrypted; torch stores all entries as they are.
+    /// An entry is compressed or encrypted, which those of torch never are.
     #[error("entry {name:?} is compressed or encrypted (method {method}, flags {flags:#06x}); torch writes neither")]
     NotStored {
         /// The entry.
@@ -112,27 +115,27 @@ pub enum ZipError {
         /// Its general-purpose flags.
         flags: u16,
     },
-    /// An entry's data is not between the start of the file and the central directory.
+    /// The data of an entry does not lie between the start of the file and the central directory.
     #[error("entry {name:?} points outside the file's data")]
     Outside {
         /// The entry.
         name: String,
     },
-    /// Two entries have one name.
-    #[error("entry {name:?} is there twice")]
+    /// Two entries have the same name.
+    #[error("entry {name:?} occurs twice")]
     Duplicate {
-        /// The name.
+        /// Their name.
         name: String,
     },
     /// Two entries share bytes.
     #[error("entries {first:?} and {second:?} overlap")]
     Overlap {
-        /// The entry that begins first.
+        /// The entry that starts first.
         first: String,
-        /// The entry that begins in it.
+        /// The entry that starts inside it.
         second: String,
     },
-    /// There is not exactly one pickle.
+    /// There is no pickle, or more than one.
     #[error("{count} entries are called <folder>/data.pkl; a torch archive has one")]
     Pickles {
         /// How many there are.
@@ -140,20 +143,20 @@ pub enum ZipError {
     },
 }
 
-/// What is wrong at one place of a pickle.
+/// What is wrong at one position of a pickle.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PickleError {
     /// The pickle ends without its STOP opcode.
     #[error("the pickle is cut short")]
     Truncated,
-    /// A byte is no opcode that torch writes.
-    #[error("opcode {0:#04x} is none that torch.save writes with a readable result")]
+    /// A byte is not an opcode that torch writes.
+    #[error("opcode {0:#04x} is not one that torch.save writes in a readable file")]
     UnknownOpcode(u8),
-    /// An opcode is used in a way that Python or torch would refuse too.
+    /// An opcode is used in a way that Python or torch would refuse as well.
     #[error("{0}")]
     Malformed(&'static str),
-    /// A limit that no real state dict reaches.
+    /// The pickle exceeds a limit that no real state dict reaches.
     #[error("more than {limit} {what}")]
     Limit {
         /// What there are too many of.
@@ -170,32 +173,32 @@ pub enum StorageError {
     /// The file does not hold this storage.
     #[error("not in the file")]
     Missing,
-    /// The pickle and the data disagree.
-    #[error("{declared} bytes by the pickle, {present} in the file")]
+    /// The pickle and the data disagree about the size.
+    #[error("{declared} bytes according to the pickle, but {present} in the file")]
     Size {
-        /// How many bytes the pickle says.
+        /// The size in bytes according to the pickle.
         declared: u64,
-        /// How many bytes the file has or says it has.
+        /// The size in bytes of the data, or the size that precedes it in the legacy format.
         present: u64,
     },
-    /// The legacy format lists a storage that its pickle does not use, so that its type is unknown.
-    #[error("listed, but used by nothing in the pickle")]
+    /// A legacy file lists a storage that its pickle does not use, so that its type is unknown.
+    #[error("listed, but not used in the pickle")]
     Unused,
-    /// The legacy format lists a storage twice.
+    /// A legacy file lists the storage twice.
     #[error("listed twice")]
     Repeated,
-    /// The data goes beyond the end of the file.
+    /// The data extends beyond the end of the file.
     #[error("byte {offset}: the file is cut short")]
     Truncated {
-        /// Where the storage begins.
+        /// The offset of the storage.
         offset: usize,
     },
-    /// A view lies outside the storage it is a part of.
-    #[error("the view of {length} elements from {offset} on is outside it")]
+    /// A view extends beyond the storage.
+    #[error("a view of {length} elements from element {offset} extends beyond it")]
     View {
-        /// The view's first element.
+        /// The first element of the view.
         offset: u64,
-        /// The view's number of elements.
+        /// The number of elements of the view.
         length: u64,
     },
 }
@@ -204,7 +207,7 @@ pub enum StorageError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TensorError {
-    /// It can be rebuilt only by Python code, which is never run.
+    /// Rebuilding it takes Python code, which is never run.
     #[error("it needs {global}, which is not run")]
     UnknownGlobal {
         /// The module and name of the class or function.
@@ -222,10 +225,10 @@ pub enum TensorError {
         /// The element type.
         element: &'static str,
     },
-    /// Its offset, shape, strides or flags are not of the right type or are negative.
+    /// Its offset, shape, strides or flags have the wrong type or are negative.
     #[error("its {0} cannot be used")]
     Argument(&'static str),
-    /// It has a great many dimensions.
+    /// It has too many dimensions.
     #[error("{count} dimensions; at most {limit} can be read")]
     Dimensions {
         /// How many it has.
@@ -233,7 +236,7 @@ pub enum TensorError {
         /// How many are allowed.
         limit: usize,
     },
-    /// The product of its sizes, or its last element's place, does not fit an integer.
+    /// The product of its sizes, or the index of its last element, does not fit into an integer.
     #[error("its shape {shape:?} with strides {strides:?} overflows")]
     Overflow {
         /// The shape.
@@ -241,36 +244,36 @@ pub enum TensorError {
         /// The strides.
         strides: Vec<usize>,
     },
-    /// It reaches beyond its storage.
-    #[error("its last element is number {last} of a storage of {available} elements")]
+    /// It extends beyond its storage.
+    #[error("its last element has index {last} in a storage of {available} elements")]
     OutsideStorage {
-        /// The last element, counted from zero.
+        /// The index of the last element, counted from zero.
         last: usize,
         /// How many elements the storage has.
         available: usize,
     },
     /// Another entry has the same name.
-    #[error("the name is there twice")]
+    #[error("the name occurs twice")]
     Duplicate,
-    /// Expanded or shared storages would make the result far larger than the file.
+    /// Expanded tensors or shared storages would make the result far larger than the file.
     #[error(
-        "with it the tensors have {excess} values more than the file, by expansion or sharing; at most {limit} are read"
+        "with it, expanding and sharing would add {excess} values to those in the file; at most {limit} can be added"
     )]
     TooLarge {
-        /// How many values more so far.
+        /// How many values would be added.
         excess: usize,
         /// How many are allowed.
         limit: usize,
     },
-    /// The system has not enough memory.
-    #[error("no memory for its {count} values")]
+    /// There is not enough memory.
+    #[error("not enough memory for its {count} values")]
     Memory {
         /// How many values it has.
         count: usize,
     },
 }
 
-/// A text from the file for use in a message: a hostile file may have one of many megabytes.
+/// A text from the file, shortened for an error message: a hostile file may contain one of many megabytes.
 pub(crate) fn excerpt(text: &str) -> String {
     const LIMIT: usize = 120;
     if text.len() <= LIMIT {

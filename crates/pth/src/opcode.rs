@@ -1,8 +1,8 @@
-//! The opcodes of pickle that torch's files have.
+//! The pickle opcodes that occur in torch's files.
 //!
-//! These are all that Python writes in protocols 1 to 5 for a file that torch can read. Left out are those of
-//! protocol 0 (in which a storage is a piece of prose that torch cannot read either), the extension registry, and
-//! buffers outside the pickle.
+//! These are all the opcodes that Python writes in protocols 1 to 5 for a file that torch can read. Missing are those of
+//! protocol 0 (which turns storages into plain text that torch cannot read back either), of the extension registry, and
+//! of out-of-band buffers.
 
 macro_rules! opcodes {
     ($($name:ident = $code:literal),* $(,)?) => {
@@ -10,7 +10,7 @@ macro_rules! opcodes {
     };
 }
 
-// The pickle itself.
+// The pickle as a whole.
 opcodes! { PROTO = 0x80, FRAME = 0x95, STOP = b'.' }
 
 // The stack and the memo.

@@ -1,54 +1,54 @@
-//! The virtual machine that a pickle is a program for.
+//! The virtual machine that runs a pickle.
 //!
-//! It has a stack of values, marks in it, and a memo from which values are fetched again. It never recurses, and its
-//! work and memory are proportional to the steps that [`Values`] counts.
+//! It has a stack of objects, marks in the stack, and a memo from which objects can be recalled. It never recurses, and
+//! its work and memory are proportional to the number of steps, which [`Arena`] limits.
 
 use std::collections::HashMap;
 
 use crate::cursor::Cursor;
 use crate::error::{PickleError, PthError};
 use crate::literal;
+use crate::object::{Arena, Id, Object, within};
 use crate::opcode::*;
-use crate::value::{Id, Value, Values, within};
 
-/// The bytes that one pickle may have. It holds no weights, only their names and shapes.
+/// The most bytes a pickle may have. It contains only the names and shapes of the weights.
 const MAX_BYTES: usize = 64 << 20;
 
-/// The values that the stack may hold.
+/// The most objects the stack may hold.
 const MAX_STACK: usize = 1 << 20;
 
-/// The marks that may be open. Python's own pickler fails at a depth of about a thousand.
+/// The most marks that may be open at once. Python's own pickler fails at a depth of about a thousand.
 const MAX_MARKS: usize = 1 << 16;
 
-/// The values that the memo may hold.
+/// The most objects the memo may hold.
 const MAX_MEMO: usize = 1 << 21;
 
-/// What a pickle holds.
+/// The result of running a pickle.
 #[derive(Debug)]
 pub(crate) struct Pickle<'a> {
-    /// All values.
-    pub values: Values<'a>,
-    /// The value that the pickle is of.
+    /// All the objects that were built.
+    pub arena: Arena<'a>,
+    /// The object that was pickled.
     pub root: Id,
-    /// The place after the pickle.
+    /// The offset of the first byte after the pickle.
     pub end: usize,
 }
 
-/// Runs the pickle that begins at `start`.
+/// Runs the pickle that starts at byte `start`.
 pub(crate) fn parse(bytes: &[u8], start: usize) -> Result<Pickle<'_>, PthError> {
     let limit = bytes.len().min(start.saturating_add(MAX_BYTES));
-    let mut machine = Machine {
+    let mut unpickler = Unpickler {
         cursor: Cursor::new(&bytes[..limit], start),
-        values: Values::default(),
+        arena: Arena::default(),
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
     };
     loop {
-        let offset = machine.cursor.position();
-        match machine.step() {
+        let offset = unpickler.cursor.position();
+        match unpickler.step() {
             Ok(None) => {}
-            Ok(Some(root)) => return Ok(Pickle { values: machine.values, root, end: machine.cursor.position() }),
+            Ok(Some(root)) => return Ok(Pickle { arena: unpickler.arena, root, end: unpickler.cursor.position() }),
             Err(PickleError::Truncated) if limit < bytes.len() => {
                 let error = PickleError::Limit { what: "bytes in a pickle", limit: MAX_BYTES };
                 return Err(PthError::Pickle { offset, error });
@@ -58,19 +58,19 @@ pub(crate) fn parse(bytes: &[u8], start: usize) -> Result<Pickle<'_>, PthError> 
     }
 }
 
-struct Machine<'a> {
+struct Unpickler<'a> {
     cursor: Cursor<'a>,
-    values: Values<'a>,
+    arena: Arena<'a>,
     stack: Vec<Id>,
-    /// The heights that the stack had at the open marks.
+    /// The height of the stack at each open mark.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
 }
 
-impl<'a> Machine<'a> {
-    /// Carries out one opcode; after the last one, the value of the pickle.
+impl<'a> Unpickler<'a> {
+    /// Executes one opcode; the last one returns the object that was pickled.
     fn step(&mut self) -> Result<Option<Id>, PickleError> {
-        self.values.charge(1)?;
+        self.arena.charge(1)?;
         let opcode = self.cursor.u8().ok_or(PickleError::Truncated)?;
         if opcode == STOP {
             return self.pop().map(Some);
@@ -79,14 +79,14 @@ impl<'a> Machine<'a> {
         Ok(None)
     }
 
-    /// The opcodes that arrange the values there are, then all others.
+    /// Opcodes that manage the stack and the memo; passes on all others.
     fn arrange(&mut self, opcode: u8) -> Result<(), PickleError> {
         match opcode {
             PROTO => match self.cursor.u8().ok_or(PickleError::Truncated)? {
                 0..=5 => Ok(()),
                 _ => Err(PickleError::Malformed("the pickle's protocol is newer than 5")),
             },
-            // Frames only help Python to read ahead.
+            // Frames only help Python read ahead.
             FRAME => self.cursor.u64().map(drop).ok_or(PickleError::Truncated),
             MARK => {
                 within(self.marks.len() + 1, MAX_MARKS, "open marks")?;
@@ -127,95 +127,95 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// The opcodes of containers, then all others.
+    /// Opcodes that build containers; passes on all others.
     fn collect(&mut self, opcode: u8) -> Result<(), PickleError> {
         match opcode {
-            EMPTY_TUPLE => self.push_new(Value::Tuple(Vec::new())),
+            EMPTY_TUPLE => self.push_new(Object::Tuple(Vec::new())),
             TUPLE1 => self.push_tuple(1),
             TUPLE2 => self.push_tuple(2),
             TUPLE3 => self.push_tuple(3),
             TUPLE => {
                 let items = self.pop_to_mark()?;
-                self.push_new(Value::Tuple(items))
+                self.push_new(Object::Tuple(items))
             }
-            EMPTY_LIST => self.push_new(Value::List(Vec::new())),
-            EMPTY_DICT => self.push_new(Value::Dict(Vec::new())),
-            EMPTY_SET => self.push_new(Value::Set),
+            EMPTY_LIST => self.push_new(Object::List(Vec::new())),
+            EMPTY_DICT => self.push_new(Object::Dict(Vec::new())),
+            EMPTY_SET => self.push_new(Object::Set),
             FROZENSET => {
                 self.pop_to_mark()?;
-                self.push_new(Value::Set)
+                self.push_new(Object::Set)
             }
             APPEND => {
                 let item = self.pop()?;
                 let list = self.top()?;
-                self.values.append(list, &[item])
+                self.arena.append(list, &[item])
             }
             APPENDS | ADDITEMS => {
                 let items = self.pop_to_mark()?;
                 let list = self.top()?;
-                self.values.append(list, &items)
+                self.arena.append(list, &items)
             }
             SETITEM => {
                 let value = self.pop()?;
                 let key = self.pop()?;
                 let dict = self.top()?;
-                self.values.set_items(dict, &[key, value])
+                self.arena.set_items(dict, &[key, value])
             }
             SETITEMS => {
                 let items = self.pop_to_mark()?;
                 let dict = self.top()?;
-                self.values.set_items(dict, &items)
+                self.arena.set_items(dict, &items)
             }
             _ => self.construct(opcode),
         }
     }
 
-    /// The opcodes of classes and objects, then all others: those that push a scalar or a string.
+    /// Opcodes that deal with classes and their instances; all others push a scalar or a string.
     fn construct(&mut self, opcode: u8) -> Result<(), PickleError> {
         match opcode {
             GLOBAL => {
                 let module = literal::line(&mut self.cursor)?;
                 let name = literal::line(&mut self.cursor)?;
-                self.push_new(Value::of_global(module, name))
+                self.push_new(Object::of_global(module, name))
             }
             STACK_GLOBAL => {
                 let name = self.pop()?;
                 let module = self.pop()?;
-                let (Some(module), Some(name)) = (self.values.text(module), self.values.text(name)) else {
+                let (Some(module), Some(name)) = (self.arena.text(module), self.arena.text(name)) else {
                     return Err(PickleError::Malformed("the name of a class or function is not a string"));
                 };
-                self.push_new(Value::of_global(module, name))
+                self.push_new(Object::of_global(module, name))
             }
             BINPERSID => {
                 let id = self.pop()?;
-                let object = self.values.persistent(id)?;
+                let object = self.arena.persistent(id)?;
                 self.push(object)
             }
             REDUCE | NEWOBJ => {
                 let arguments = self.pop()?;
                 let callable = self.pop()?;
-                let object = self.values.call(callable, arguments)?;
+                let object = self.arena.call(callable, arguments)?;
                 self.push(object)
             }
             NEWOBJ_EX => {
-                // Keyword arguments: nothing that is understood has any.
+                // Nothing that is understood takes keyword arguments.
                 self.pop()?;
                 let arguments = self.pop()?;
                 let class = self.pop()?;
-                let object = self.values.call(class, arguments)?;
+                let object = self.arena.call(class, arguments)?;
                 self.push(object)
             }
             OBJ => {
                 let mut items = self.pop_to_mark()?.into_iter();
                 let class = items.next().ok_or(PickleError::Malformed("an object has no class"))?;
-                let arguments = self.values.add(Value::Tuple(items.collect()))?;
-                let object = self.values.call(class, arguments)?;
+                let arguments = self.arena.add(Object::Tuple(items.collect()))?;
+                let object = self.arena.call(class, arguments)?;
                 self.push(object)
             }
             BUILD => {
                 self.pop()?;
                 let object = self.top()?;
-                self.values.set_state(object)
+                self.arena.set_state(object)
             }
             _ => {
                 let value = literal::read(opcode, &mut self.cursor)?;
@@ -230,8 +230,8 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn push_new(&mut self, value: Value<'a>) -> Result<(), PickleError> {
-        let id = self.values.add(value)?;
+    fn push_new(&mut self, value: Object<'a>) -> Result<(), PickleError> {
+        let id = self.arena.add(value)?;
         self.push(id)
     }
 
@@ -239,10 +239,10 @@ impl<'a> Machine<'a> {
         let start = self.stack.len().checked_sub(length).filter(|&start| start >= self.floor());
         let start = start.ok_or(EMPTY_STACK)?;
         let items = self.pop_from(start);
-        self.push_new(Value::Tuple(items))
+        self.push_new(Object::Tuple(items))
     }
 
-    /// The height below which the stack belongs to what is outside the innermost mark.
+    /// The height of the stack at the innermost mark; what lies below is out of reach.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -262,8 +262,8 @@ impl<'a> Machine<'a> {
         Ok(self.pop_from(mark))
     }
 
-    /// Takes everything from a height on off the stack. `Vec::split_off` may hand over the stack's whole capacity, with
-    /// which many small tuples would be many large ones.
+    /// Removes and returns everything above a height. `Vec::split_off` could hand over the stack's entire capacity, which
+    /// would make many small tuples use as much memory as many large ones.
     fn pop_from(&mut self, start: usize) -> Vec<Id> {
         let items = self.stack[start..].to_vec();
         self.stack.truncate(start);
@@ -272,7 +272,7 @@ impl<'a> Machine<'a> {
 
     fn recall(&mut self, key: Option<u32>) -> Result<(), PickleError> {
         let key = key.ok_or(PickleError::Truncated)?;
-        let id = *self.memo.get(&key).ok_or(PickleError::Malformed("the memo has no such value"))?;
+        let id = *self.memo.get(&key).ok_or(PickleError::Malformed("the memo has no such entry"))?;
         self.push(id)
     }
 

@@ -1,14 +1,14 @@
-//! The zip container, as far as torch uses it: entries that are stored as they are.
+//! The zip container, as far as torch uses it: entries that are stored without compression.
 //!
-//! Only the central directory counts. Torch leaves sizes out of the local headers and can leave wrong checksums
-//! (`set_crc32_options(False)`), so neither is used; as in torch itself, checksums are not checked.
+//! Only the central directory counts. Torch leaves the sizes out of local headers and, with `set_crc32_options(False)`,
+//! writes wrong checksums, so neither is used. Torch does not verify checksums either.
 
 use std::collections::HashMap;
 
 use crate::cursor::Cursor;
 use crate::error::{ZipError, excerpt};
 
-/// What a zip file begins with.
+/// The first bytes of every torch archive.
 pub(crate) const LOCAL_HEADER: &[u8] = b"PK\x03\x04";
 
 const CENTRAL_HEADER: &[u8] = b"PK\x01\x02";
@@ -19,18 +19,18 @@ const END64_LOCATOR: &[u8] = b"PK\x06\x07";
 const END_SIZE: usize = 22;
 const END64_LOCATOR_SIZE: usize = 20;
 
-/// The flags of an entry that has its sizes behind its data, and of encryption (two kinds, and masked headers).
+/// The flag of an entry whose sizes follow its data, and the flags of encryption (two kinds, and masked headers).
 const SIZES_FOLLOW: u16 = 1 << 3;
 const ENCRYPTED: u16 = 1 | 1 << 6 | 1 << 13;
 
-/// The data of all entries by name.
+/// The entries of an archive.
 #[derive(Debug)]
 pub(crate) struct Zip<'a> {
-    /// The entries.
+    /// The data of each entry.
     pub entries: HashMap<&'a str, &'a [u8]>,
 }
 
-/// Where the central directory is.
+/// The location of the central directory.
 #[derive(Debug, PartialEq, Eq)]
 struct Directory {
     offset: u64,
@@ -38,15 +38,15 @@ struct Directory {
     count: u64,
 }
 
-/// An entry by the central directory.
-struct Entry<'a> {
+/// What the central directory says about an entry.
+struct CentralHeader<'a> {
     name: &'a str,
     size: usize,
     offset: usize,
 }
 
 impl<'a> Zip<'a> {
-    /// Reads and checks the container: no two entries may have one name or share a byte.
+    /// Reads and checks an archive: no two entries may have the same name or share a byte.
     pub fn open(bytes: &'a [u8]) -> Result<Self, ZipError> {
         let (directory, end) = find_directory(bytes)?;
         let (Ok(start), Ok(size)) = (usize::try_from(directory.offset), usize::try_from(directory.size)) else {
@@ -83,9 +83,9 @@ impl<'a> Zip<'a> {
     }
 }
 
-/// The central directory, and where the records behind it begin.
+/// Locates the central directory and the first record after it.
 fn find_directory(bytes: &[u8]) -> Result<(Directory, usize), ZipError> {
-    // The last record ends with a comment of a length that it states, so it is searched from behind.
+    // The last record ends with a comment whose length it states, so the search for it runs backwards.
     let last = bytes.len().checked_sub(END_SIZE).ok_or(ZipError::NoEnd)?;
     let first = last.saturating_sub(u16::MAX.into());
     let end = (first..=last)
@@ -113,7 +113,7 @@ fn find_directory(bytes: &[u8]) -> Result<(Directory, usize), ZipError> {
     if disks != [0, 0] {
         return Err(several(end64));
     }
-    // A field of the narrow record is all ones if only the wide one has room for it.
+    // A field of the narrow record is all ones if its value only fits into the wide record.
     let agree = (narrow.count == 0xffff || narrow.count == wide.count)
         && (narrow.size == 0xffff_ffff || narrow.size == wide.size)
         && (narrow.offset == 0xffff_ffff || narrow.offset == wide.offset);
@@ -123,7 +123,7 @@ fn find_directory(bytes: &[u8]) -> Result<(Directory, usize), ZipError> {
     Ok((wide, end64))
 }
 
-/// The fields of the end record: the directory and two disk numbers.
+/// Reads the end record: the directory and two disk numbers.
 fn end_fields(mut cursor: Cursor) -> Option<(Directory, [u32; 2])> {
     let disks = [cursor.u16()?.into(), cursor.u16()?.into()];
     let _count_on_this_disk = cursor.u16()?;
@@ -133,7 +133,7 @@ fn end_fields(mut cursor: Cursor) -> Option<(Directory, [u32; 2])> {
     Some((Directory { offset, size, count }, disks))
 }
 
-/// The fields of the 64-bit end record.
+/// Reads the same from the 64-bit end record.
 fn end64_fields(mut cursor: Cursor) -> Option<(Directory, [u32; 2])> {
     let _record_size_and_versions = cursor.take(12)?;
     let disks = [cursor.u32()?, cursor.u32()?];
@@ -145,7 +145,7 @@ fn end64_fields(mut cursor: Cursor) -> Option<(Directory, [u32; 2])> {
 }
 
 /// Reads the next header of the central directory.
-fn central_header<'a>(cursor: &mut Cursor<'a>) -> Result<Entry<'a>, ZipError> {
+fn central_header<'a>(cursor: &mut Cursor<'a>) -> Result<CentralHeader<'a>, ZipError> {
     let offset = cursor.position();
     let malformed = |problem| ZipError::Malformed { offset, problem };
     let mut fields = || {
@@ -180,12 +180,12 @@ fn central_header<'a>(cursor: &mut Cursor<'a>) -> Result<Entry<'a>, ZipError> {
         return Err(malformed("a stored entry has two sizes or is on another disk"));
     }
     match (usize::try_from(size), usize::try_from(place)) {
-        (Ok(size), Ok(offset)) => Ok(Entry { name, size, offset }),
+        (Ok(size), Ok(offset)) => Ok(CentralHeader { name, size, offset }),
         _ => Err(ZipError::Outside { name: excerpt(name) }),
     }
 }
 
-/// The extra field that has the 64-bit sizes, empty if there is none.
+/// The extra field with the 64-bit sizes; empty if there is none.
 fn wide_fields(extra: &[u8]) -> Option<&[u8]> {
     let mut cursor = Cursor::new(extra, 0);
     while !cursor.rest().is_empty() {
@@ -199,8 +199,8 @@ fn wide_fields(extra: &[u8]) -> Option<&[u8]> {
     Some(&[])
 }
 
-/// Where an entry's data is, after a local header that fits it; `bytes` ends where the central directory begins.
-fn local_data(bytes: &[u8], entry: &Entry) -> Result<std::ops::Range<usize>, ZipError> {
+/// The range of an entry's data, whose local header must match it. `bytes` ends where the central directory starts.
+fn local_data(bytes: &[u8], entry: &CentralHeader) -> Result<std::ops::Range<usize>, ZipError> {
     let outside = || ZipError::Outside { name: excerpt(entry.name) };
     let malformed = |problem| ZipError::Malformed { offset: entry.offset, problem };
     let mut cursor = Cursor::new(bytes, entry.offset);

@@ -1,4 +1,4 @@
-//! The files that torch wrote (see `make.py`): what comes out of the good ones, and why the bad ones are refused.
+//! Files written by torch (see `make.py`): the contents of the good ones, and why the bad ones are refused.
 
 use std::path::{Path, PathBuf};
 

@@ -82,7 +82,7 @@ fn views_of_storages_are_read() {
     assert!(matches!(read(-1, 2), Err(PthError::Pickle { .. })));
 }
 
-/// Torch with Python 2 wrote names as byte strings, and an `OrderedDict` as a list of lists of two.
+/// With Python 2, torch wrote names as byte strings and an `OrderedDict` as a list of pairs, each a list.
 #[test]
 fn files_of_python_2_are_read() {
     let short = |text: &str| bytes([b"U", &[u8::try_from(text.len()).unwrap()], text.as_bytes()]);

@@ -1,4 +1,4 @@
-"""Writes the small files of tests/data with torch, and what they hold to expected.json.
+"""Writes the small files in tests/data with torch, and their contents to expected.json.
 
 Run it in the crate's folder: `python tests/make.py`. The files are committed, so that the tests need no torch. Made
 with torch 2.15 on a little-endian machine; other versions of torch write other bytes with the same content.
@@ -30,9 +30,9 @@ def write(name, content, **options):
 
 
 def good(name, content, state_dict=None, **options):
-    """A file that can be read, and the tensors that should come out."""
+    """Writes a file that can be read, and records the tensors in it."""
     write(name, content, **options)
-    # What torch itself reads back, so that the expectation is torch's and not this script's.
+    # Expect what torch itself reads back, not what this script believes it wrote.
     loaded = torch.load(FOLDER / f"{name}.pth", weights_only=False)
     state_dict = state_dict(loaded) if state_dict else loaded
     expected[name] = [
@@ -43,14 +43,14 @@ def good(name, content, state_dict=None, **options):
 
 
 def numbers(values):
-    """The numbers with no more digits than tell them apart as float32, which keeps the file small."""
+    """The numbers with just enough digits to identify a float32, which keeps the file small."""
     short = [float(f"{value:.9g}") for value in values.tolist()]
     assert torch.equal(torch.tensor(short), values)
     return short
 
 
 def bad(name, content, message, **options):
-    """A file that is refused, with the message."""
+    """Writes a file that is refused, and records the message."""
     write(name, content, **options)
     errors[name] = message
 
@@ -67,7 +67,7 @@ for protocol in (1, 3, 4, 5):
     good(f"protocol{protocol}", network.state_dict(), pickle_protocol=protocol)
 good("protocol4-legacy", network.state_dict(), pickle_protocol=4, **LEGACY)
 
-# The conversions: denormal, largest, rounding up and down, negative zero.
+# Conversions: a denormal, the largest value, rounding up and down, negative zero.
 samples = torch.tensor([0.0, -0.0, 1.0, -2.5, 1 / 3, 6e-8, 65504.0, 1e-40, 3.14159265358979], dtype=torch.float64)
 for name, dtype in (("f16", torch.float16), ("bf16", torch.bfloat16), ("f32", torch.float32), ("f64", torch.float64)):
     content = {"w": samples.to(dtype).reshape(3, 3), "scalar": torch.tensor(0.1, dtype=dtype)}
@@ -148,7 +148,7 @@ class Tiny(nn.Module):
 
 ordered = "torch.nn.modules.container.Sequential"
 bad("whole-module", network, f"the file holds an object of {ordered}, not a dict of tensors")
-# The legacy format holds the source code of a module's class, so this one is short.
+# The legacy format stores the source code of a module's class, so this one is short.
 bad("whole-module-legacy", Tiny(), "the file holds an object of __main__.Tiny, not a dict of tensors", **LEGACY)
 bad("module-inside", {"model": network}, f'tensor "model": it needs {ordered}, which is not run')
 bad("complex", {"c": torch.zeros(2, dtype=torch.complex64)}, 'tensor "c": elements of type complex64 cannot be read')
@@ -167,7 +167,7 @@ bad("nested", {"backbone": {"w": torch.ones(2)}, "w": torch.ones(1)}, 'tensor "b
 bad("integer-key", {1: torch.ones(2)}, "entry 0 of the state dict: its key is an integer, not a string")
 message = 'the file holds no tensors, neither at the top nor under "model", "state_dict" or "model_ema"'
 bad("no-tensors", {"epoch": 3}, message)
-bad("protocol0", {"w": torch.ones(2)}, "pickle: byte 1: opcode 0x64 is none", pickle_protocol=0)
+bad("protocol0", {"w": torch.ones(2)}, "pickle: byte 1: opcode 0x64 is not", pickle_protocol=0)
 
 (FOLDER / "expected.json").write_text(json.dumps({"good": expected, "bad": errors}, separators=(",", ":")) + "\n")
 assert (FOLDER / "expected.json").stat().st_size < 20_000

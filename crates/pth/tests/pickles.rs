@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use common::*;
 use kiln_pth::{PickleError, PthError, StorageError, TensorError};
 
-/// A tensor on the archive's storage of four floats.
+/// A tensor that uses the archive's storage of four floats.
 fn small(offset: i64, shape: &[i64], strides: &[i64]) -> Vec<u8> {
     tensor(&storage("FloatStorage", "0", 4, b""), offset, shape, strides)
 }
@@ -19,7 +19,7 @@ fn tensor_error(pickle: &[u8]) -> TensorError {
     }
 }
 
-/// The whole read, so the drop of all values too.
+/// Times a whole read, including the drop of everything it built.
 fn within_seconds<T>(work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();
@@ -49,7 +49,7 @@ fn a_tensor_outside_its_storage_is_refused_by_name() {
     assert_eq!(read(0, &[1, 2], &[1]), TensorError::Argument("number of strides"));
     assert_eq!(read(0, &[1; 65], &[1; 65]), TensorError::Dimensions { count: 65, limit: 64 });
     let message = read_pickle(&dict(&[("a\nb", small(9, &[1], &[1]))])).expect_err("outside").to_string();
-    assert_eq!(message, "tensor \"a\\nb\": its last element is number 9 of a storage of 4 elements");
+    assert_eq!(message, "tensor \"a\\nb\": its last element has index 9 in a storage of 4 elements");
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn the_number_of_entries_is_limited() {
 
 #[test]
 fn a_memo_bomb_stays_small() {
-    // Each tuple holds the one before it twice: 2^100000 leaves if it were walked.
+    // Each tuple contains the previous one twice: walking it would visit 2^100000 leaves.
     let mut bomb = bytes([b"\x80\x02", &text("leaf"), b"q\x00"]);
     for _ in 0..100_000 {
         bomb.extend(b"h\x00h\x00\x86q\x00");
@@ -130,7 +130,7 @@ fn deep_nesting_neither_recurses_nor_overflows() {
     }
     let marks = bytes([b"\x80\x02", &b"(".repeat(1 << 17)]);
     assert_eq!(pickle_error(&marks), PickleError::Limit { what: "open marks", limit: 1 << 16 });
-    // A list and a dict that hold themselves.
+    // A list and a dict that contain themselves.
     let cyclic = bytes([b"\x80\x02]q\x00h\x00a0}q\x01", &text("model"), b"h\x01s", &text("w"), b"h\x00s."]);
     assert_eq!(read_pickle(&cyclic), Err(PthError::NoTensors));
 }
@@ -146,13 +146,13 @@ fn work_and_memory_are_limited() {
     assert_eq!(what(&bytes([b"]", &b"Na".repeat(2 << 20)])), "items in a container");
     let memo: Vec<u8> = (0..3_u32 << 20).flat_map(|key| bytes([b"r", &key.to_le_bytes()])).collect();
     assert_eq!(what(&bytes([b"N", &memo])), "values in the memo");
-    // An OrderedDict is made again and again from one long list of pairs.
+    // One long list of pairs is turned into an OrderedDict again and again.
     let pairs = bytes([b"](", &b"NN\x86".repeat(100_000), b"e\x85q\x00"]);
     let copies = b"ccollections\nOrderedDict\nh\x00R0".repeat(1000);
     assert_eq!(what(&bytes([&pairs, &copies])), "steps");
 }
 
-/// After a high stack, small tuples must not be as large as it was.
+/// Small tuples must not take up as much memory as the stack once did.
 #[test]
 fn many_tuples_on_an_empty_stack_stay_small() {
     let high = bytes([&b"N".repeat(1 << 20), &b"0".repeat(1 << 20)]);
@@ -162,7 +162,7 @@ fn many_tuples_on_an_empty_stack_stay_small() {
 
 #[test]
 fn a_pickle_of_many_megabytes_is_limited() {
-    // One string that is longer than a whole pickle may be.
+    // A string longer than a whole pickle may be.
     let length = 65 << 20;
     let pickle = bytes([b"X", &u32::try_from(length).unwrap().to_le_bytes(), &vec![b'a'; length], b"."]);
     assert_eq!(pickle_error(&pickle), PickleError::Limit { what: "bytes in a pickle", limit: 64 << 20 });
@@ -229,7 +229,7 @@ fn objects_of_unknown_classes_take_anything_and_do_nothing() {
         let inside = bytes([b"\x80\x02}(", &w, &text("x"), object, b"u."]);
         assert_eq!(tensor_error(&inside), TensorError::UnknownGlobal { global: "os.system".to_owned() });
     }
-    // A tensor whose storage comes from an unknown class, and one with a parameter around it.
+    // A tensor whose storage comes from an unknown class, and one wrapped in a parameter.
     let storage = b"cos\nsystem\n)R";
     let depends = tensor(storage, 0, &[1], &[1]);
     let parameter = bytes([b"ctorch._utils\n_rebuild_parameter\n(", &depends, b"\x89NtR"]);

@@ -1,4 +1,4 @@
-//! Zip archives that are hostile, damaged or written by other tools.
+//! Zip archives that are hostile, damaged, or written by other tools.
 
 mod common;
 
@@ -9,7 +9,7 @@ fn pickle() -> Vec<u8> {
     dict(&[("w", tensor(&storage("FloatStorage", "0", 4, b""), 0, &[4], &[1]))])
 }
 
-/// Reads an archive whose entries were changed.
+/// Reads an archive after changing its entries.
 fn read(change: impl FnOnce(&mut Vec<Entry>)) -> Result<usize, PthError> {
     let mut entries = entries(&pickle());
     change(&mut entries);
@@ -23,7 +23,7 @@ fn zip_error(change: impl FnOnce(&mut Vec<Entry>)) -> ZipError {
     }
 }
 
-/// A 64-bit extra field.
+/// An extra field with 64-bit sizes.
 fn wide(numbers: &[u64]) -> Vec<u8> {
     let numbers: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     bytes([&[1, 0], &u16::try_from(numbers.len()).unwrap().to_le_bytes(), &numbers])
@@ -105,7 +105,7 @@ fn sizes_of_64_bits_are_read_where_they_are_needed() {
     }
 }
 
-/// The archive with a 64-bit end record of these numbers: entries, size and place of the directory.
+/// Reads an archive with a 64-bit end record after changing its numbers: the entries, size and offset of the directory.
 fn with_wide_end(change: impl FnOnce(&mut [u64; 3]), narrow: bool) -> Result<usize, PthError> {
     let mut file = zip(&entries(&pickle()));
     let mut end = file.split_off(file.len() - 22);

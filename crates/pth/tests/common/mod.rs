@@ -1,19 +1,19 @@
-//! Builds files as torch writes them, and ones as nobody should.
+//! Builds files like torch's, and some that nobody should write.
 #![allow(dead_code, reason = "each test crate uses its part")]
 
 use kiln_pth::{PickleError, PthError, StoredTensor};
 
-/// One entry of a zip archive and what its headers say about it.
+/// An entry of a zip archive, and what its headers say about it.
 #[derive(Clone)]
 pub struct Entry {
     pub name: String,
     pub data: Vec<u8>,
     pub method: u16,
     pub flags: u16,
-    /// What is said instead of the true size and of the true place of the local header.
+    /// What the central directory says instead of the true size and the true offset of the local header.
     pub size: Option<u32>,
     pub offset: Option<u32>,
-    /// The extra field of the central directory.
+    /// The extra field in the central directory.
     pub extra: Vec<u8>,
 }
 
@@ -26,7 +26,7 @@ pub fn bytes<const N: usize>(parts: [&[u8]; N]) -> Vec<u8> {
     parts.concat()
 }
 
-/// A zip archive whose local headers, as torch's, do not have the sizes.
+/// Builds a zip archive whose local headers, like torch's, leave out the sizes.
 pub fn zip(entries: &[Entry]) -> Vec<u8> {
     let mut file = Vec::new();
     let mut directory = Vec::new();
@@ -69,7 +69,7 @@ pub fn read_pickle(pickle: &[u8]) -> Result<Vec<StoredTensor>, PthError> {
     kiln_pth::read(&zip(&entries(pickle)))
 }
 
-/// The error in a pickle, wherever it is.
+/// The error that reading an archive with this pickle gives, wherever it occurs.
 pub fn pickle_error(pickle: &[u8]) -> PickleError {
     match read_pickle(pickle) {
         Err(PthError::Pickle { error, .. }) => error,
@@ -89,13 +89,13 @@ pub fn tuple(items: &[i64]) -> Vec<u8> {
     bytes([b"(", &items.iter().flat_map(|&item| integer(item)).collect::<Vec<u8>>(), b"t"])
 }
 
-/// A storage's persistent id; in the legacy format there is one item more.
+/// The persistent id of a storage. The legacy format adds one more item.
 pub fn storage(class: &str, key: &str, count: i64, more: &[u8]) -> Vec<u8> {
     let class = format!("ctorch\n{class}\n");
     bytes([b"(", &text("storage"), class.as_bytes(), &text(key), &text("cpu"), &integer(count), more, b"tQ"])
 }
 
-/// A tensor on a storage.
+/// A tensor that uses a storage.
 pub fn tensor(storage: &[u8], offset: i64, shape: &[i64], strides: &[i64]) -> Vec<u8> {
     let function = b"ctorch._utils\n_rebuild_tensor_v2\n(";
     let hooks = b"\x89ccollections\nOrderedDict\n)RtR";
@@ -108,7 +108,7 @@ pub fn dict(items: &[(&str, Vec<u8>)]) -> Vec<u8> {
     bytes([b"\x80\x02}(", &items, b"u."])
 }
 
-/// A legacy file around the pickle of an object; each storage is its key, its number of elements and its data.
+/// A legacy file around the pickle of an object. Storages are given as key, number of elements and data.
 pub fn legacy(object: &[u8], storages: &[(&str, i64, Vec<u8>)]) -> Vec<u8> {
     let system = bytes([b"\x80\x02}", &text("little_endian"), b"\x88s."]);
     let keys: Vec<u8> = storages.iter().flat_map(|(key, ..)| text(key)).collect();

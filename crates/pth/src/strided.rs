@@ -1,22 +1,22 @@
-//! Which elements of its storage a tensor consists of.
+//! A tensor as a strided view of its storage.
 
 use crate::error::TensorError;
 
-/// A tensor's place in its storage, checked against the storage's size.
+/// The elements of a storage that make up a tensor, known to lie within it.
 #[derive(Debug)]
-pub(crate) struct Layout {
+pub(crate) struct StridedView {
     offset: usize,
-    /// The size and stride of each dimension, outermost first, without those of size 1: their strides mean nothing, and
-    /// dropping them keeps the walk over the others proportional to the number of elements.
+    /// The size and stride of each dimension, outermost first. Dimensions of size 1 are dropped: their strides mean
+    /// nothing, and without them the work of [`Self::gather`] is proportional to the number of elements.
     dimensions: Vec<(usize, usize)>,
     count: usize,
 }
 
-impl Layout {
-    /// Checks a tensor against a storage of `available` elements.
+impl StridedView {
+    /// Checks a tensor against its storage, which has `available` elements.
     pub fn new(offset: usize, shape: &[usize], strides: &[usize], available: usize) -> Result<Self, TensorError> {
         let overflow = || TensorError::Overflow { shape: shape.to_vec(), strides: strides.to_vec() };
-        // Zeros are left out of this product, so that the shape is safe to calculate with even if the tensor is empty.
+        // Zeros are left out, so that products of sizes cannot overflow even if the tensor is empty.
         shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size.max(1))).ok_or_else(overflow)?;
         let count = shape.iter().product();
         let dimensions: Vec<_> = shape.iter().copied().zip(strides.iter().copied()).filter(|&(n, _)| n != 1).collect();
@@ -32,12 +32,12 @@ impl Layout {
         Ok(Self { offset, dimensions, count })
     }
 
-    /// How many elements the tensor has.
+    /// The number of elements of the tensor.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Appends the tensor's elements in row-major order to `values`. `bytes` is the storage that was checked against.
+    /// Appends the tensor's elements to `values` in row-major order. `bytes` is the storage the view was checked against.
     pub fn gather<const N: usize>(&self, bytes: &[u8], convert: impl Fn([u8; N]) -> f32, values: &mut Vec<f32>) {
         let (elements, _) = bytes.as_chunks::<N>();
         if self.count == 0 {
@@ -52,7 +52,7 @@ impl Layout {
         let mut index = vec![0; outer.len()];
         loop {
             values.extend((0..length).map(|place| convert(elements[start + place * step])));
-            // The innermost of the outer dimensions that has a next place moves on; those inside it begin anew.
+            // Advance the innermost index that is not at its end, and reset those inside it.
             let Some(moving) = (0..outer.len()).rev().find(|&axis| index[axis] + 1 < outer[axis].0) else { return };
             for axis in moving + 1..outer.len() {
                 start -= index[axis] * outer[axis].1;
