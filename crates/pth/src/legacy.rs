@@ -51,8 +51,8 @@ fn check_byte_order(offset: usize, system: &Pickle) -> Result<(), PthError> {
     }
 }
 
-/// Finds the storages, which follow the pickles. Each begins with its number of elements; only the object's pickle tells
-/// how large these are.
+/// Finds the storages, which follow the pickles. Each begins with its number of elements; only the object's pickle
+/// tells how large these are.
 fn read_storages<'a>(
     bytes: &'a [u8],
     object: &Pickle<'a>,

@@ -1,8 +1,8 @@
 //! Reads the tensors of a PyTorch state-dict file (`.pth`, `.pt`) without running anything in it.
 //!
-//! Such a file is a Python pickle plus raw numbers, and a pickle is a program. [`read`] runs it on a virtual machine that
-//! can build plain values and tensors but nothing else. Any other class or function that the pickle names becomes an
-//! opaque object, which is an error only if a tensor of the state dict depends on it.
+//! Such a file is a Python pickle plus raw numbers, and a pickle is a program. [`read`] runs it on a virtual machine
+//! that can build plain values and tensors but nothing else. Any other class or function that the pickle names becomes
+//! an opaque object, which is an error only if a tensor of the state dict depends on it.
 //!
 //! Both containers of `torch.save` are supported: the zip archive (torch 1.6 and later) and the legacy stream that
 //! preceded it.
@@ -42,8 +42,8 @@ pub fn read(bytes: &[u8]) -> Result<Vec<StoredTensor>, PthError> {
     Ok(read_from(bytes, &WRAPPERS, true)?.unwrap_or_default())
 }
 
-/// Reads the averaged weights (EMA) that some checkpoints keep beside those that [`read`] returns: the dict of tensors under
-/// `state_dict_ema` (timm) or `model_ema` (torchvision). `None` if there is no such dict.
+/// Reads the averaged weights (EMA) that some checkpoints keep beside those that [`read`] returns: the dict of tensors
+/// under `state_dict_ema` (timm) or `model_ema` (torchvision). `None` if there is no such dict.
 ///
 /// # Errors
 ///

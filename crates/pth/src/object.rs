@@ -1,7 +1,7 @@
 //! The Python objects that a pickle builds, kept in one arena.
 //!
-//! Objects refer to each other by index. Shared and even cyclic references are therefore free, and everything is dropped
-//! as a single vector: a hostile file cannot make the drop recurse.
+//! Objects refer to each other by index. Shared and even cyclic references are therefore free, and everything is
+//! dropped as a single vector: a hostile file cannot make the drop recurse.
 
 use std::rc::Rc;
 
@@ -9,8 +9,8 @@ use crate::element::Element;
 use crate::error::{PickleError, excerpt};
 use crate::storage::StorageReference;
 
-/// The most steps a pickle may take, counting its opcodes and the items that an opcode copies. This bounds the number of
-/// objects, and so the memory. A state dict takes about forty steps for each tensor.
+/// The most steps a pickle may take, counting its opcodes and the items that an opcode copies. This bounds the number
+/// of objects, and so the memory. A state dict takes about forty steps for each tensor.
 const MAX_STEPS: usize = 1 << 22;
 
 /// The most items a list, tuple or dict may have.

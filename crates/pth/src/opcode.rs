@@ -1,8 +1,8 @@
 //! The pickle opcodes that occur in torch's files.
 //!
-//! These are all the opcodes that Python writes in protocols 1 to 5 for a file that torch can read. Missing are those of
-//! protocol 0 (which turns storages into plain text that torch cannot read back either), of the extension registry, and
-//! of out-of-band buffers.
+//! These are all the opcodes that Python writes in protocols 1 to 5 for a file that torch can read. Missing are those
+//! of protocol 0 (which turns storages into plain text that torch cannot read back either), of the extension registry,
+//! and of out-of-band buffers.
 
 macro_rules! opcodes {
     ($($name:ident = $code:literal),* $(,)?) => {

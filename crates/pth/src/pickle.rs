@@ -262,8 +262,8 @@ impl<'a> Unpickler<'a> {
         Ok(self.pop_from(mark))
     }
 
-    /// Removes and returns everything above a height. `Vec::split_off` could hand over the stack's entire capacity, which
-    /// would make many small tuples use as much memory as many large ones.
+    /// Removes and returns everything above a height. `Vec::split_off` could hand over the stack's entire capacity,
+    /// which would make many small tuples use as much memory as many large ones.
     fn pop_from(&mut self, start: usize) -> Vec<Id> {
         let items = self.stack[start..].to_vec();
         self.stack.truncate(start);

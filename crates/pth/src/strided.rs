@@ -37,7 +37,8 @@ impl StridedView {
         self.count
     }
 
-    /// Appends the tensor's elements to `values` in row-major order. `bytes` is the storage the view was checked against.
+    /// Appends the tensor's elements to `values` in row-major order. `bytes` is the storage the view was checked
+    /// against.
     pub fn gather<const N: usize>(&self, bytes: &[u8], convert: impl Fn([u8; N]) -> f32, values: &mut Vec<f32>) {
         let (elements, _) = bytes.as_chunks::<N>();
         if self.count == 0 {
