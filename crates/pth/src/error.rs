@@ -89,21 +89,11 @@ pub enum ZipError {
     /// There is no end record at the end: the file was cut short, or something was appended to it.
     #[error("no end record: the file is cut short or damaged")]
     NoEnd,
-    /// A record does not fit into the part of the file that it belongs to.
-    #[error("byte {offset}: {record} is cut short")]
-    Truncated {
-        /// The offset of the record.
-        offset: usize,
-        /// Which record it is.
-        record: &'static str,
-    },
-    /// A record contradicts itself, another record, or the format.
-    #[error("byte {offset}: {problem}")]
+    /// A record is damaged, or contradicts another record or the format.
+    #[error("{problem}")]
     Malformed {
-        /// The offset of the record.
-        offset: usize,
         /// What is wrong.
-        problem: &'static str,
+        problem: String,
     },
     /// An entry is compressed or encrypted, which those of torch never are.
     #[error("entry {name:?} is compressed or encrypted (method {method}, flags {flags:#06x}); torch writes neither")]

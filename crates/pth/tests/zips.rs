@@ -74,10 +74,13 @@ fn entries_with_lying_places_and_sizes_are_refused() {
     assert_eq!(zip_error(|entries| entries[2].size = Some(0x7fff_ffff)), outside);
     assert_eq!(zip_error(|entries| entries[2].offset = Some(0x7fff_ffff)), outside);
     assert!(matches!(zip_error(|entries| entries[2].offset = Some(3)), ZipError::Malformed { .. }));
-    assert!(matches!(zip_error(|entries| entries[2].offset = Some(0)), ZipError::Malformed { .. }), "another entry");
+    assert!(matches!(zip_error(|entries| entries[2].offset = Some(0)), ZipError::Overlap { .. }), "another entry");
     let overlap = ZipError::Overlap { first: "net/data/0".to_owned(), second: "net/version".to_owned() };
     assert_eq!(zip_error(|entries| entries[2].size = Some(17)), overlap);
     assert!(matches!(read(|entries| entries[2].size = Some(15)), Err(PthError::Storage { .. })));
+    let mut renamed = zip(&entries(&pickle()));
+    renamed[30] = b'N';
+    assert!(matches!(kiln_pth::read(&renamed), Err(PthError::Zip(ZipError::Malformed { .. }))), "another name");
     // Without the flag that sizes follow the data, the local header's size counts too.
     assert!(matches!(zip_error(|entries| entries[2].flags = 0), ZipError::Malformed { .. }));
 }
@@ -101,7 +104,7 @@ fn sizes_of_64_bits_are_read_where_they_are_needed() {
         })
     };
     for extra in [Vec::new(), wide(&[16]), wide(&[16, 15]), vec![1], vec![1, 0, 200, 0, 0]] {
-        assert!(matches!(damaged(extra), ZipError::Malformed { .. }));
+        assert!(matches!(damaged(extra), ZipError::Malformed { .. } | ZipError::Outside { .. }));
     }
 }
 
@@ -128,19 +131,22 @@ fn with_wide_end(change: impl FnOnce(&mut [u64; 3]), narrow: bool) -> Result<usi
 fn the_end_record_of_64_bits_is_read() {
     assert_eq!(with_wide_end(|_| {}, true), Ok(1), "as torch writes it");
     assert_eq!(with_wide_end(|_| {}, false), Ok(1), "as a file of more than 4 GiB has it");
-    let changes: [fn(&mut [u64; 3]); 7] = [
+    let counts_and_places: [fn(&mut [u64; 3]); 5] = [
         |numbers| numbers[0] = 3,
         |numbers| numbers[0] = 5,
         |numbers| numbers[0] = u64::MAX,
-        |numbers| numbers[1] = u64::MAX,
-        |numbers| numbers[1] -= 1,
         |numbers| numbers[2] = u64::MAX,
         |numbers| numbers[2] += 1,
     ];
-    for change in changes {
+    for change in counts_and_places {
         for narrow in [true, false] {
             assert!(matches!(with_wide_end(change, narrow), Err(PthError::Zip(_))));
         }
+    }
+    // The directory ends where the record begins, so the record's size for it must only agree with the other record's.
+    let sizes: [fn(&mut [u64; 3]); 2] = [|numbers| numbers[1] = u64::MAX, |numbers| numbers[1] -= 1];
+    for change in sizes {
+        assert!(matches!(with_wide_end(change, true), Err(PthError::Zip(_))));
     }
 }
 
@@ -156,6 +162,34 @@ fn the_end_record_must_be_at_the_end() {
     split[file.len() - 18] = 1;
     assert!(matches!(read(&split), Err(PthError::Zip(ZipError::Malformed { .. }))));
     assert_eq!(read(b"PK\x03\x04"), Err(PthError::Zip(ZipError::NoEnd)));
+}
+
+/// Many headers with room for many fields that lie in each other, and many end records that lead nowhere.
+#[test]
+fn a_hostile_archive_is_refused_in_time() {
+    let start = std::time::Instant::now();
+    let count = 60_000_u32;
+    let field = [&[9, 0][..], &[0; 2]].concat();
+    let mut file = Vec::new();
+    let mut directory = Vec::new();
+    for index in 0..count {
+        let name = format!("{index:08}");
+        let place = u32::try_from(file.len()).unwrap().to_le_bytes();
+        let sizes = [0xff; 8];
+        file.extend(bytes([b"PK\x03\x04\0\0\x08\x08", &[0; 10], &sizes, b"\x08\0\xfc\xff", name.as_bytes()]));
+        directory.extend(bytes([b"PK\x01\x02\0\0\0\0\x08\x08", &[0; 18], b"\x08\0\0\0\0\0", &[0; 8], &place]));
+        directory.extend(name.as_bytes());
+    }
+    file.extend(field.repeat(1 << 14));
+    let [size, place] = [directory.len(), file.len()].map(|number| u32::try_from(number).unwrap().to_le_bytes());
+    let entries = u16::try_from(count).unwrap().to_le_bytes();
+    let end = bytes([b"PK\x05\x06\0\0\0\0", &entries, &entries, &size, &place, &[0; 2]]);
+    file.extend(directory);
+    let overlap = kiln_pth::read(&bytes([&file, &end]));
+    assert!(matches!(overlap, Err(PthError::Zip(ZipError::Overlap { .. }))), "{overlap:?}");
+    file.extend(end.repeat(100_000));
+    assert!(matches!(kiln_pth::read(&file), Err(PthError::Zip(_))));
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
 
 #[test]
