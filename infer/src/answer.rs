@@ -1,5 +1,6 @@
 //! What is said about an image; the JSON formats are this struct.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_model::top;
@@ -80,14 +81,14 @@ impl Answer {
     pub fn new(
         image: &Prepared,
         logits: Vec<f32>,
-        classes: &[String],
+        classes: &[Arc<str>],
         topk: usize,
         keep_logits: bool,
         forward: Duration,
     ) -> Self {
         let named = top(&logits, topk).into_iter().map(|best| Named {
             class: best.class,
-            name: classes[best.class].clone(),
+            name: classes[best.class].to_string(),
             confidence: best.confidence,
         });
         let predictions = named.collect();

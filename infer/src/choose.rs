@@ -11,15 +11,12 @@ use kiln_model::weights::{Fault, Foreign, Weights, WeightsError};
 /// The name of the weights that are compiled in.
 pub const BUILT_IN: &str = "built-in";
 
-/// The network that reads digits best of those that are small.
-static BUILT_IN_BYTES: &[u8] = include_bytes!("../../assets/models/resnet8-mnist.safetensors");
-
 /// The weights that are compiled in.
 ///
 /// # Errors
 /// If this build was made with a damaged file.
 pub fn built_in() -> Result<Weights, WeightsError> {
-    Weights::from_bytes(BUILT_IN_BYTES, Path::new(BUILT_IN))
+    Weights::from_bytes(kiln::DIGITS, Path::new(BUILT_IN))
 }
 
 /// What the user says about the weights.

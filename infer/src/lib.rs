@@ -1,7 +1,7 @@
 //! Classifies images with Kiln's weights.
 //!
 //! ```text
-//! arguments ─► inputs ─► prepare (decode, Preprocess) ─► Classifier (logits) ─► Answer ─► report
+//! arguments ─► inputs ─► prepare (decode, Preprocess) ─► kiln::Classifier (logits) ─► Answer ─► report
 //! ```
 //!
 //! [`predict`] walks this way batch by batch, so memory does not grow with the number of images. [`choose`] finds the
@@ -9,7 +9,6 @@
 
 mod answer;
 mod choose;
-mod classifier;
 pub mod doctor;
 pub mod inputs;
 pub mod models;
@@ -19,8 +18,7 @@ pub mod report;
 
 pub use answer::{Answer, Milliseconds, Named, Preprocessing, Region};
 pub use choose::{BUILT_IN, Choice, built_in, choose};
-pub use classifier::Classifier;
-pub use predict::{Options, Outcome, PredictError, predict};
+pub use predict::{Counts, Options, predict};
 pub use prepare::{MAX_BYTES, Prepared, prepare};
 
 /// `text` on one line and without control characters: file names may hold both, and terminals obey them.

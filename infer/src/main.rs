@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use infer::report::{Format, report};
-use infer::{Choice, Options, PredictError, choose, doctor, models, predict};
+use infer::{Choice, Options, choose, doctor, models, predict};
+use kiln::Classifier;
 use kiln_cli::{BackendArgs, Exit, Failure, FitName, Interpolation, finish, note, write_new_file};
 use kiln_data::Preprocess;
 use kiln_data::preprocess::MAX_SIDE;
@@ -243,12 +244,13 @@ fn classify(flags: PredictFlags) -> Result<ExitCode, Failure> {
     let (weights, line) = weights.read()?;
     let target = backend.target()?;
     line.iter().for_each(|line| note(line));
-    let mut report = report(format, &weights, standard_output(), wants_colour());
-    match predict(&target, &weights, inputs, &Options { topk, logits, batch_size }, &mut *report) {
-        Ok(outcome) if outcome.failed > 0 => Ok(ExitCode::from(Exit::Input as u8)),
+    let name = weights.path().display().to_string();
+    let classifier = Classifier::on(&target, weights)?;
+    let mut report = report(format, &classifier, &name, standard_output(), wants_colour());
+    match predict(&classifier, inputs, &Options { topk, logits, batch_size }, &mut *report) {
+        Ok(counts) if counts.failed > 0 => Ok(ExitCode::from(Exit::Input as u8)),
         Ok(_) => Ok(ExitCode::SUCCESS),
-        Err(PredictError::Weights(error)) => Err(error.into()),
-        Err(PredictError::Output(error)) => unwritten(&error),
+        Err(error) => unwritten(&error),
     }
 }
 

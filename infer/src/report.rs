@@ -7,8 +7,8 @@ mod text;
 use std::io::{self, Write};
 
 use clap::ValueEnum;
+use kiln::Classifier;
 use kiln_cli::note;
-use kiln_model::weights::Weights;
 
 use crate::inputs::InputError;
 use crate::{Answer, printable};
@@ -44,11 +44,18 @@ pub trait Report {
     fn finish(&mut self) -> io::Result<()>;
 }
 
-/// A report to `out`; `colour` is for the text alone. Errors go to standard error as well.
-pub fn report<'a>(format: Format, weights: &Weights, out: impl Write + 'a, colour: bool) -> Box<dyn Report + 'a> {
+/// A report to `out` of what a classifier with the weights of this name says; `colour` is for the text alone. Errors go to
+/// standard error as well.
+pub fn report<'a>(
+    format: Format,
+    classifier: &Classifier,
+    weights: &str,
+    out: impl Write + 'a,
+    colour: bool,
+) -> Box<dyn Report + 'a> {
     match format {
-        Format::Text => Box::new(WithErrors(text::Text::new(out, &weights.description().classes, colour))),
-        Format::Json => Box::new(WithErrors(json::Json::new(out, weights.path().display().to_string()))),
+        Format::Text => Box::new(WithErrors(text::Text::new(out, classifier.classes(), colour))),
+        Format::Json => Box::new(WithErrors(json::Json::new(out, weights.to_owned()))),
         Format::Jsonl => Box::new(WithErrors(json::Lines::new(out))),
         Format::Csv => Box::new(WithErrors(csv::Csv::new(out))),
     }

@@ -6,12 +6,12 @@ use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Tensor, backend::Backend as BurnBackend};
 use kiln_backend::{Backend, Pool};
 
-pub(crate) mod batch_norm;
 pub(crate) mod sequence;
 
-use crate::pass::{Compute, Pass};
+use crate::batch_norm::BatchNorm;
+use crate::compute::Compute;
+use crate::pass::Pass;
 
-pub use batch_norm::BatchNorm;
 pub use sequence::{Layer, MaxPool, run_images, run_rows};
 
 /// Runs `conv` on `x` `[N, in, H, W]`, then max-pooling and ReLU if asked for, as one operation: `[N, out, H', W']`.

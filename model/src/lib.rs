@@ -5,6 +5,9 @@
 //! that. [`Architecture`] is the registry of them all, [`Network`] any one of them, [`weights`] how they are kept in files,
 //! [`Metrics`] how they are judged.
 
+mod batch_norm;
+mod classifier;
+mod compute;
 mod layers;
 mod metrics;
 mod network;
@@ -15,13 +18,16 @@ mod summary;
 pub mod weights;
 mod zoo;
 
-pub use layers::{BasicConv, BatchNorm, Layer, MaxPool, conv_block, run_images, run_rows};
+pub use batch_norm::BatchNorm;
+pub use classifier::{Classifier, InputError};
+pub use compute::Compute;
+pub use layers::{BasicConv, Layer, MaxPool, conv_block, run_images, run_rows};
 pub use metrics::{Confusion, Metrics, Prediction, log_softmax, softmax, top};
 pub use network::Network;
 pub use parameters::{
     NamedTensor, Parameter, ParameterError, load_state_dict, parameter_count, parameters, shapes, state_dict,
 };
-pub use pass::{Compute, Logits, Pass};
+pub use pass::{Logits, Pass};
 pub use registry::{Architecture, Sizes};
 pub use summary::{LayerSummary, Outline, Summary};
 pub use zoo::*;

@@ -5,7 +5,8 @@ use burn::tensor::{Tensor, backend::Backend as BurnBackend};
 use kiln_backend::Backend;
 
 use crate::parameters::parameter_count;
-use crate::pass::{Compute, Logits, Pass};
+use crate::compute::Compute;
+use crate::pass::{Logits, Pass};
 use crate::zoo::{DenseNet, GoogLeNet, InceptionV3, LectureCnn, Mlp, ResNet, ResNet8, Vgg};
 
 /// Any of the networks.

@@ -9,7 +9,7 @@ use burn::nn::{Linear, conv::Conv2d};
 use burn::tensor::backend::Backend as BurnBackend;
 use kiln_backend::{Pool, conv2d_output, pool2d_output};
 
-use crate::layers::BatchNorm;
+use crate::batch_norm::BatchNorm;
 use crate::parameters::parameters;
 use crate::pass::{Pass, options};
 

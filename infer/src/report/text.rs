@@ -6,6 +6,7 @@
 //! ```
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 
@@ -47,7 +48,7 @@ impl Palette {
 }
 
 impl<W: Write> Text<W> {
-    pub(super) fn new(out: W, classes: &[String], colour: bool) -> Self {
+    pub(super) fn new(out: W, classes: &[Arc<str>], colour: bool) -> Self {
         let palette = if colour { Palette::coloured() } else { Palette::default() };
         Self { out, path_width: 0, name_width: classes.iter().map(|name| width(name)).max().unwrap_or(0), palette }
     }

@@ -5,7 +5,8 @@ use burn::nn::{Dropout, DropoutConfig, Linear, Relu, conv::Conv2d};
 use burn::tensor::backend::Backend as BurnBackend;
 use kiln_backend::Pool;
 
-use super::{BasicConv, BatchNorm};
+use super::BasicConv;
+use crate::batch_norm::BatchNorm;
 use crate::pass::Pass;
 
 /// A layer of a sequence. Layers without weights count as well: names in weights files have the layer's place.

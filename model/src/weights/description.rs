@@ -74,7 +74,7 @@ impl Description {
         let value: Value = serde_json::from_str(json).map_err(damaged)?;
         match value.get("format").and_then(Value::as_u64) {
             Some(found) if found == u64::from(FORMAT) => {}
-            Some(found) => return Err(Fault::Version { found }),
+            Some(found) => return Err(Fault::Version { found, expected: FORMAT }),
             None => return Err(Fault::Description("no format version".to_owned())),
         }
         let description: Self = serde_json::from_value(value).map_err(damaged)?;

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::Dtype;
 
-use super::description::FORMAT;
 use crate::parameters::ParameterError;
 use crate::registry::Architecture;
 
@@ -44,10 +43,12 @@ pub enum Fault {
     #[error("its `kiln` entry is damaged: {0}")]
     Description(String),
     /// The description has another version.
-    #[error("format version {found}, but this build reads version {FORMAT}; update Kiln")]
+    #[error("format version {found}, but this build reads version {expected}; update Kiln")]
     Version {
         /// The file's version.
         found: u64,
+        /// The version that this build reads.
+        expected: u32,
     },
     /// An architecture that this build does not have.
     #[error("architecture `{0}` is not in this build")]

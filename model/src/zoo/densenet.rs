@@ -8,7 +8,8 @@ use burn::nn::{Linear, LinearConfig, conv::Conv2d};
 use burn::tensor::backend::Backend as BurnBackend;
 use kiln_backend::Pool;
 
-use crate::layers::{BatchNorm, Initializer, conv};
+use crate::batch_norm::BatchNorm;
+use crate::layers::{Initializer, conv};
 use crate::pass::Pass;
 
 const EPSILON: f64 = 1e-5;

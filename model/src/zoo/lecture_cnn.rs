@@ -14,7 +14,8 @@ use burn::nn::{Linear, LinearConfig, conv::Conv2d, conv::Conv2dConfig};
 use burn::tensor::{Tensor, backend::Backend as BurnBackend};
 use kiln_backend::{Backend, Pool};
 
-use crate::pass::{Compute, Pass};
+use crate::compute::Compute;
+use crate::pass::Pass;
 
 /// Size of a [`LectureCnn`].
 #[derive(Config, Debug)]

@@ -11,7 +11,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Tensor, backend::Backend as BurnBackend};
 use kiln_backend::Backend;
 
-use crate::pass::{Compute, Pass};
+use crate::compute::Compute;
+use crate::pass::Pass;
 
 /// Widths of the hidden layers.
 const HIDDEN: [usize; 4] = [512, 256, 128, 64];

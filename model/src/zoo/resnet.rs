@@ -8,7 +8,8 @@ use burn::nn::{Linear, LinearConfig, conv::Conv2d};
 use burn::tensor::backend::Backend as BurnBackend;
 use kiln_backend::Pool;
 
-use crate::layers::{BatchNorm, Initializer, Layer, conv, run_images};
+use crate::batch_norm::BatchNorm;
+use crate::layers::{Initializer, Layer, conv, run_images};
 use crate::pass::Pass;
 
 /// Added to the variance: PyTorch's default.

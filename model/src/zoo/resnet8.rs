@@ -17,7 +17,8 @@ use burn::tensor::backend::Backend as BurnBackend;
 use kiln_backend::Pool;
 
 use super::resnet::{Block, EPSILON};
-use crate::layers::{BatchNorm, Initializer, conv};
+use crate::batch_norm::BatchNorm;
+use crate::layers::{Initializer, conv};
 use crate::pass::Pass;
 
 /// Channels of the three blocks; the first convolution has those of the first.

@@ -8,7 +8,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::backend::Backend as BurnBackend;
 use kiln_backend::Pool;
 
-use crate::layers::{BatchNorm, Initializer, Layer, conv, run_images, run_rows};
+use crate::batch_norm::BatchNorm;
+use crate::layers::{Initializer, Layer, conv, run_images, run_rows};
 use crate::pass::Pass;
 
 /// Channels of the stages.

@@ -98,6 +98,11 @@ impl Picture {
         image.apply_orientation(orientation);
         Ok(planar(image))
     }
+
+    /// A picture from a decoded image, by the same rules as [`decode`](Self::decode); `None` if it has no pixels.
+    pub fn from_image(image: DynamicImage) -> Option<Picture> {
+        (image.width() > 0 && image.height() > 0).then(|| planar(image))
+    }
 }
 
 /// The format by its signature.

@@ -1,0 +1,190 @@
+//! A network on a device, without its backend in the type.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use image::DynamicImage;
+use kiln_backend::{Backend, Program, Target};
+use kiln_data::{Picture, Preprocess};
+use kiln_model::weights::{Weights, WeightsError};
+use kiln_model::{Architecture, InputError};
+
+use crate::answer::Answer;
+use crate::error::Error;
+use crate::options::LoadOptions;
+
+/// The weights file that comes with this crate: ResNet-8, which reads digits.
+pub static DIGITS: &[u8] = include_bytes!("../../../assets/models/resnet8-mnist.safetensors");
+
+/// How many pictures go through the network together: enough to keep all threads busy, few enough for any memory.
+const BATCH: usize = 64;
+
+/// A network with its weights on a device, which classifies pictures. It can be shared between threads.
+pub struct Classifier {
+    network: Box<dyn Compute>,
+    architecture: Architecture,
+    classes: Vec<Arc<str>>,
+    preprocess: Preprocess,
+}
+
+/// A [`kiln_model::Classifier`] on any backend.
+trait Compute: Send + Sync {
+    fn logits(&self, images: Vec<f32>, shape: [usize; 4]) -> Result<Vec<f32>, InputError>;
+    fn logits_of_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>, InputError>;
+}
+
+impl<B: Backend> Compute for kiln_model::Classifier<B> {
+    fn logits(&self, images: Vec<f32>, shape: [usize; 4]) -> Result<Vec<f32>, InputError> {
+        self.logits(images, shape)
+    }
+
+    fn logits_of_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>, InputError> {
+        self.logits_of_pixels(pixels)
+    }
+}
+
+/// Puts weights on a backend and forgets which it was.
+struct Load(Weights);
+
+impl Program for Load {
+    type Output = Result<Box<dyn Compute>, WeightsError>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        Ok(Box::new(kiln_model::Classifier::<B>::new(self.0, device)?))
+    }
+}
+
+impl Classifier {
+    /// Loads a weights file, or the best weights of a training run's folder, and computes on the CPU.
+    ///
+    /// # Errors
+    /// If the weights are missing or damaged, or do not say which network they are of; [`Classifier::options`] can say it.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::options().load(path)
+    }
+
+    /// The network that comes with this crate, on the CPU: a ResNet of eight layers that reads digits.
+    ///
+    /// # Errors
+    /// None that a build which passed its tests can have.
+    pub fn digits() -> Result<Self, Error> {
+        Self::options().digits()
+    }
+
+    /// Loads with a choice of backend, or weights that do not describe themselves.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), kiln::Error> {
+    /// use kiln::{Architecture, BackendName, Classifier};
+    ///
+    /// let digits = Classifier::options().backend(BackendName::Wgpu).load("digits.safetensors")?;
+    /// let resnet = Classifier::options().architecture(Architecture::ResNet(18)).load("resnet18.pth")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn options() -> LoadOptions {
+        LoadOptions::new()
+    }
+
+    /// Puts weights on the device of a target.
+    ///
+    /// # Errors
+    /// If the tensors are not those of the architecture.
+    pub fn on(target: &Target, weights: Weights) -> Result<Self, WeightsError> {
+        let description = weights.description();
+        let classes = description.classes.iter().map(|name| name.as_str().into()).collect();
+        let (preprocess, architecture) = (description.preprocess.clone(), weights.architecture());
+        Ok(Self { network: target.run(Load(weights))?, architecture, classes, preprocess })
+    }
+
+    /// Classifies a picture of any size and colour type.
+    ///
+    /// # Errors
+    /// If it has no pixels.
+    pub fn classify(&self, image: &DynamicImage) -> Result<Answer, Error> {
+        let picture = Picture::from_image(image.clone()).ok_or(Error::Empty)?;
+        self.answer(&[picture]).map(|mut answers| answers.remove(0))
+    }
+
+    /// Classifies many pictures, in their order; each may have another size.
+    ///
+    /// # Errors
+    /// If one of them has no pixels.
+    pub fn classify_batch<'a>(
+        &self,
+        images: impl IntoIterator<Item = &'a DynamicImage>,
+    ) -> Result<Vec<Answer>, Error> {
+        let mut images = images.into_iter();
+        let mut answers = Vec::new();
+        loop {
+            let batch = images.by_ref().take(BATCH).map(|image| Picture::from_image(image.clone()).ok_or(Error::Empty));
+            let batch = batch.collect::<Result<Vec<_>, _>>()?;
+            if batch.is_empty() {
+                return Ok(answers);
+            }
+            answers.append(&mut self.answer(&batch)?);
+        }
+    }
+
+    /// Classifies the picture in a file: PNG, JPEG, BMP, WebP or GIF, turned as its EXIF orientation says.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no picture or is damaged.
+    pub fn classify_file(&self, path: impl AsRef<Path>) -> Result<Answer, Error> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let picture =
+            Picture::decode(&bytes).map_err(|source| Error::Decode { path: path.to_owned(), source })?;
+        self.answer(&[picture]).map(|mut answers| answers.remove(0))
+    }
+
+    fn answer(&self, pictures: &[Picture]) -> Result<Vec<Answer>, Error> {
+        let prepared: Vec<_> = pictures.iter().map(|picture| self.preprocess.pixels(picture)).collect();
+        let pixels: Vec<u8> = prepared.iter().flat_map(|prepared| prepared.pixels.iter().copied()).collect();
+        let logits = self.network.logits_of_pixels(&pixels)?;
+        let rows = logits.chunks_exact(self.classes.len()).zip(&prepared);
+        Ok(rows.map(|(row, prepared)| Answer::new(row.to_vec(), &self.classes, !prepared.found_ink)).collect())
+    }
+
+    /// The logits `[N, classes]`, row by row, of images that are normalised already: `images` are the numbers of a tensor
+    /// of the shape `[N, C, H, W]`. Height and width may be others than [`preprocess`](Self::preprocess) gives where the
+    /// network takes them.
+    ///
+    /// # Errors
+    /// If the shape does not fit the network, or the numbers do not fill it.
+    pub fn logits(&self, images: &[f32], shape: [usize; 4]) -> Result<Vec<f32>, Error> {
+        Ok(self.network.logits(images.to_vec(), shape)?)
+    }
+
+    /// The logits `[N, classes]`, row by row, of pixels `[N, C, H, W]` as [`Preprocess::pixels`] gives them.
+    ///
+    /// # Errors
+    /// If they are not whole images.
+    pub fn logits_of_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>, Error> {
+        Ok(self.network.logits_of_pixels(pixels)?)
+    }
+
+    /// The network's architecture.
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// Names of the classes, by index.
+    pub fn classes(&self) -> &[Arc<str>] {
+        &self.classes
+    }
+
+    /// How pictures become the network's input.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+}
+
+impl std::fmt::Debug for Classifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { architecture, classes, preprocess, network: _ } = self;
+        let mut debug = f.debug_struct("Classifier");
+        debug.field("architecture", architecture).field("classes", &classes.len());
+        debug.field("preprocess", preprocess).finish_non_exhaustive()
+    }
+}

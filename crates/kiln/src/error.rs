@@ -1,0 +1,42 @@
+//! Why something cannot be classified.
+
+use std::path::PathBuf;
+
+use kiln_backend::TargetError;
+use kiln_data::picture::DecodeError;
+use kiln_model::InputError;
+use kiln_model::weights::WeightsError;
+
+/// Why something cannot be loaded or classified; each message is one line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The weights are missing, damaged or do not fit.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The backend is not in this build, or has no such device.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// A file of a picture cannot be read.
+    #[error("{}: cannot be read: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// A file is no picture, or damaged.
+    #[error("{}: {source}", .path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
+    /// A picture without pixels.
+    #[error("the picture has no pixels")]
+    Empty,
+    /// A tensor that does not fit the network.
+    #[error(transparent)]
+    Input(#[from] InputError),
+}
