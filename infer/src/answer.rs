@@ -7,6 +7,7 @@ use kiln_model::top;
 use serde::Serialize;
 
 use crate::Prepared;
+use crate::inputs::Source;
 
 /// What is said about an image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -18,6 +19,9 @@ pub struct Answer {
     /// All logits in class order, if they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logits: Option<Vec<f32>>,
+    /// The class whose name the image's folder has, if it was found in such a folder.
+    #[serde(skip)]
+    pub label: Option<usize>,
     /// How the image was fitted.
     pub preprocess: Preprocessing,
     /// How long it took.
@@ -96,6 +100,7 @@ impl Answer {
         let kiln_data::digit::Region { left, top, width, height } = fitted.region;
         Self {
             path: image.source.to_string(),
+            label: label(&image.source, classes),
             predictions,
             logits: keep_logits.then_some(logits),
             preprocess: Preprocessing {
@@ -110,4 +115,11 @@ impl Answer {
             },
         }
     }
+}
+
+/// The class that an image is of by the name of the folder in which it was found.
+fn label(source: &Source, classes: &[Arc<str>]) -> Option<usize> {
+    let Source::InFolder(path) = source else { return None };
+    let folder = path.parent()?.file_name()?;
+    classes.iter().position(|class| *folder == **class)
 }

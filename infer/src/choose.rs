@@ -64,24 +64,28 @@ pub fn choose(choice: &Choice) -> Result<(Weights, Option<String>), Failure> {
             (Some(_), None) => Err(WeightsError { path: BUILT_IN.into(), fault: Fault::Kiln }.into()),
         };
     }
-    let latest = runs.latest();
-    if let Some(run) = latest.as_ref().filter(|run| run.best().exists()) {
-        let weights = Weights::read(&run.best())?;
-        let line = format!("weights: {}, the newest run's ({})", weights.path().display(), origin(&weights));
-        return Ok((weights, Some(line)));
-    }
-    let weights = built_in()?;
-    let without = latest.map(|run| format!("; {} has none yet", run.path().display())).unwrap_or_default();
-    let line = format!("weights: {BUILT_IN} ({}){without}", origin(&weights));
+    let (newest, without) = runs.latest_with_weights();
+    let skipped = match &without[..] {
+        [] => String::new(),
+        [run] => format!("; {} has none yet", run.path().display()),
+        [run, more @ ..] => format!("; {} and {} more runs have none yet", run.path().display(), more.len()),
+    };
+    let (weights, whose) = match newest {
+        Some(run) if without.is_empty() => (Weights::read(&run.best())?, ", the newest run's"),
+        Some(run) => (Weights::read(&run.best())?, ", those of the newest run that has some"),
+        None => (built_in()?, ""),
+    };
+    let line = format!("weights: {}{whose} ({}){skipped}", weights.path().display(), origin(&weights));
     Ok((weights, Some(line)))
 }
 
 /// The file that `--model` means; `None` for the built-in weights.
 fn find(model: &Path, runs: &Runs, output: &Path) -> Result<Option<PathBuf>, Failure> {
-    if model.exists() && !model.is_dir() {
+    let run = runs.find(&model.to_string_lossy());
+    if run.is_none() && model.exists() {
         return Ok(Some(model.to_owned()));
     }
-    match runs.find(&model.to_string_lossy()) {
+    match run {
         Some(run) if run.best().exists() => Ok(Some(run.best())),
         Some(run) => {
             let what = format!("{}: no best.safetensors in this folder", run.path().display());

@@ -4,18 +4,22 @@ mod folder;
 mod list;
 mod pattern;
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::fmt;
 use std::iter::once;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use serde::Serialize;
 
 /// Where an image comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A file, not yet known to exist.
+    /// A file that the user named, not yet known to exist.
     File(PathBuf),
+    /// A file that was found in a folder.
+    InFolder(PathBuf),
     /// Standard input.
     Standard,
 }
@@ -23,15 +27,14 @@ pub enum Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => path.display().fmt(f),
+            Self::File(path) | Self::InFolder(path) => path.display().fmt(f),
             Self::Standard => f.write_str("-"),
         }
     }
 }
 
 /// What kind of thing is wrong with an input; scripts may rely on the names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     /// `missing`: there is no such file.
     Missing,
@@ -47,6 +50,27 @@ pub enum ErrorCode {
     NoImages,
     /// `no-match`: a pattern that fits no file.
     NoMatch,
+}
+
+impl ErrorCode {
+    /// The name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Read => "read",
+            Self::Empty => "empty",
+            Self::Decode => "decode",
+            Self::TooLarge => "too-large",
+            Self::NoImages => "no-images",
+            Self::NoMatch => "no-match",
+        }
+    }
+}
+
+impl Serialize for ErrorCode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 /// Why an input gets no answer.
@@ -81,22 +105,47 @@ pub type Found = Result<Source, InputError>;
 
 type Sources = Box<dyn Iterator<Item = Found>>;
 
-/// The sources that the arguments name. Folders, lists and patterns are opened when their turn comes.
+/// Sources in the order in which they were named.
+pub struct Inputs {
+    sources: Sources,
+    waits: Rc<Cell<bool>>,
+}
+
+impl Inputs {
+    /// Whether the next source may be long in coming: a list on standard input has no further line yet.
+    pub fn may_wait(&self) -> bool {
+        self.waits.get()
+    }
+}
+
+impl Iterator for Inputs {
+    type Item = Found;
+
+    fn next(&mut self) -> Option<Found> {
+        self.sources.next()
+    }
+}
+
+/// The sources that the arguments name. Folders, lists and patterns are opened when their turn comes; folders are searched
+/// to their bottom if `recursive`.
 ///
 /// An argument is `-` (standard input), `@FILE` (a list), a path, or a pattern with `*`, `?` or `[`. Where a file has
 /// such a name, `./` before it helps; a file that is called like a pattern goes before the pattern.
-pub fn expand(arguments: impl IntoIterator<Item = OsString>) -> impl Iterator<Item = Found> {
-    arguments.into_iter().flat_map(|argument| match argument.to_str() {
+pub fn expand(arguments: impl IntoIterator<Item = OsString> + 'static, recursive: bool) -> Inputs {
+    let waits = Rc::new(Cell::new(false));
+    let list_waits = Rc::clone(&waits);
+    let sources = arguments.into_iter().flat_map(move |argument| match argument.to_str() {
         Some("-") => Box::new(once(Ok(Source::Standard))),
-        Some(text) if text.starts_with('@') => list::sources(text),
+        Some(text) if text.starts_with('@') => list::sources(text, recursive, &list_waits),
         Some(text) if pattern::is_pattern(text) && !PathBuf::from(text).exists() => pattern::sources(text),
-        _ => path(argument.into()),
-    })
+        _ => path(argument.into(), recursive),
+    });
+    Inputs { sources: Box::new(sources), waits }
 }
 
 /// A file itself, or a folder's images.
-fn path(path: PathBuf) -> Sources {
-    if path.is_dir() { folder::sources(&path) } else { Box::new(once(Ok(Source::File(path)))) }
+fn path(path: PathBuf, recursive: bool) -> Sources {
+    if path.is_dir() { folder::sources(&path, recursive) } else { Box::new(once(Ok(Source::File(path)))) }
 }
 
 /// `sources`, or the error if there are none.

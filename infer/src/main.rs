@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use infer::report::{Format, report};
-use infer::{Choice, Options, choose, doctor, models, predict};
+use infer::{Choice, Counts, Options, choose, doctor, models, predict};
 use kiln::Classifier;
 use kiln_cli::{BackendArgs, Exit, Failure, FitName, Interpolation, finish, note, write_new_file};
 use kiln_data::Preprocess;
@@ -48,6 +48,9 @@ struct PredictFlags {
     /// Images that go through the network together
     #[arg(short, long, default_value_t = 64, value_parser = batch_size, value_name = "N")]
     batch_size: usize,
+    /// Take of folders only the images directly in them
+    #[arg(long)]
+    no_recursive: bool,
 }
 
 /// Which weights.
@@ -240,18 +243,22 @@ fn classify(flags: PredictFlags) -> Result<ExitCode, Failure> {
     if flags.logits && flags.format == Format::Csv {
         return Err(Failure::new(Exit::Usage, "--logits: csv has no column for them; use --format json or jsonl"));
     }
-    let PredictFlags { inputs, weights, topk, format, logits, backend, batch_size } = flags;
+    let PredictFlags { inputs, weights, topk, format, logits, backend, batch_size, no_recursive } = flags;
     let (weights, line) = weights.read()?;
     let target = backend.target()?;
     line.iter().for_each(|line| note(line));
     let name = weights.path().display().to_string();
     let classifier = Classifier::on(&target, weights)?;
     let mut report = report(format, &classifier, &name, standard_output(), wants_colour());
-    match predict(&classifier, inputs, &Options { topk, logits, batch_size }, &mut *report) {
-        Ok(counts) if counts.failed > 0 => Ok(ExitCode::from(Exit::Input as u8)),
-        Ok(_) => Ok(ExitCode::SUCCESS),
-        Err(error) => unwritten(&error),
+    let options = Options { topk, logits, batch_size, recursive: !no_recursive };
+    let counts = match predict(&classifier, inputs, &options, &mut *report) {
+        Ok(counts) => counts,
+        Err(error) => return unwritten(&error),
+    };
+    if let Counts { labelled: 1.., .. } = counts {
+        note(&counts.accuracy());
     }
+    Ok(if counts.failed > 0 { ExitCode::from(Exit::Input as u8) } else { ExitCode::SUCCESS })
 }
 
 fn list(name: Option<Architecture>, format: TableFormat) -> Result<ExitCode, Failure> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kiln::{Classifier, Preprocess};
 use rayon::prelude::*;
 
-use crate::inputs::{Found, InputError, expand};
+use crate::inputs::{Found, InputError, Inputs, expand};
 use crate::report::Report;
 use crate::{Answer, Prepared, prepare};
 
@@ -20,6 +20,8 @@ pub struct Options {
     pub logits: bool,
     /// Images that go through the network together.
     pub batch_size: usize,
+    /// Whether folders are searched to their bottom.
+    pub recursive: bool,
 }
 
 /// How many inputs were classified.
@@ -29,6 +31,19 @@ pub struct Counts {
     pub answered: usize,
     /// Inputs without one.
     pub failed: usize,
+    /// Images with an answer that were found in a folder called like a class.
+    pub labelled: usize,
+    /// Those of them whose likeliest class is that of the folder.
+    pub correct: usize,
+}
+
+impl Counts {
+    /// A line on how many images have the class of their folder.
+    pub fn accuracy(&self) -> String {
+        let Self { labelled, correct, .. } = self;
+        let percent = 100. * *correct as f64 / *labelled as f64;
+        format!("accuracy: {percent:.2} % ({correct} of {labelled} images in folders called like a class)")
+    }
 }
 
 /// Classifies all images that `arguments` name (see [`expand`]) and reports them in order. An input that fails is reported
@@ -43,20 +58,36 @@ pub fn predict(
     report: &mut dyn Report,
 ) -> io::Result<Counts> {
     let mut counts = Counts::default();
-    let mut sources = expand(arguments);
+    let mut sources = expand(arguments, options.recursive);
     loop {
-        let batch: Vec<Found> = sources.by_ref().take(options.batch_size).collect();
+        let batch = next_batch(&mut sources, options.batch_size);
         if batch.is_empty() {
             break;
         }
         let images = prepare_all(batch, classifier.preprocess());
         let records = classify(classifier, images, options);
         counts.failed += records.iter().filter(|record| record.is_err()).count();
-        counts.answered += records.iter().filter(|record| record.is_ok()).count();
+        for answer in records.iter().flatten() {
+            counts.answered += 1;
+            counts.labelled += usize::from(answer.label.is_some());
+            counts.correct += usize::from(answer.label == Some(answer.predictions[0].class));
+        }
         report.batch(records)?;
     }
     report.finish()?;
     Ok(counts)
+}
+
+/// The next sources, as many as go through the network together, or fewer where waiting for more would hold up their answers.
+fn next_batch(sources: &mut Inputs, size: usize) -> Vec<Found> {
+    let mut batch = Vec::new();
+    while batch.len() < size && (batch.is_empty() || !sources.may_wait()) {
+        match sources.next() {
+            Some(source) => batch.push(source),
+            None => break,
+        }
+    }
+    batch
 }
 
 /// Decodes and fits a batch, in order. One image alone does not start the thread pool.

@@ -4,8 +4,8 @@ use burn::module::Module;
 use burn::tensor::{Tensor, backend::Backend as BurnBackend};
 use kiln_backend::Backend;
 
-use crate::parameters::parameter_count;
 use crate::compute::Compute;
+use crate::parameters::parameter_count;
 use crate::pass::{Logits, Pass};
 use crate::zoo::{DenseNet, GoogLeNet, InceptionV3, LectureCnn, Mlp, ResNet, ResNet8, Vgg};
 

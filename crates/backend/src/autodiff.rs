@@ -12,10 +12,15 @@ use burn_autodiff::{
 };
 
 use self::steps::{
-    BatchNormStep, ChannelAffineStep, ConcatStep, ConvBlockStep, CrossEntropyStep, MaxPoolStep, MeanPoolStep,
-    ProductStep,
+    BatchNormStep, ChannelAffineStep, ConcatStep, ConvBlockStep, CrossEntropyStep, LinearStep, MaxPoolStep,
+    MeanPoolStep,
 };
-use crate::operations::{Backend, ConvBlock, CrossEntropy, NormOptions, Pool, TrainedNorm, composed};
+use crate::composed;
+use crate::host::HostMemory;
+use crate::operations::Backend;
+use crate::types::{ConvBlock, CrossEntropy, NormActivations, NormOptions, Pool};
+
+impl<B: Backend, C: CheckpointStrategy> HostMemory for Autodiff<B, C> {}
 
 impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
     fn conv_block(
@@ -30,9 +35,9 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                 match ConvBlockStep.prepare::<C>([$($node),+]).compute_bound().stateful() {
                     OpsKind::Tracked(mut step) => {
                         let (x_id, weight_id) = (step.checkpoint(&x), step.checkpoint(&weight));
-                        let trained = B::conv_block_training(x.primitive, weight.primitive, $bias, block);
-                        let output = trained.output.clone();
-                        step.finish((x_id, weight_id, trained, block.clone()), output)
+                        let activations = B::conv_block_training(x.primitive, weight.primitive, $bias, block);
+                        let output = activations.output.clone();
+                        step.finish((x_id, weight_id, activations, block.clone()), output)
                     }
                     OpsKind::UnTracked(step) => step.finish(B::conv_block(x.primitive, weight.primitive, $bias, block)),
                 }
@@ -52,12 +57,12 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         match MaxPoolStep.prepare::<C>([x.node.clone()]).compute_bound().stateful() {
             OpsKind::Tracked(step) => {
                 let input = x.primitive.shape();
-                let (output, winners) = B::max_pool2d_training(x.primitive, pool);
-                (step.finish((input, winners.clone(), pool.clone()), output), winners)
+                let (output, argmax) = B::max_pool2d_training(x.primitive, pool);
+                (step.finish((input, argmax.clone(), pool.clone()), output), argmax)
             }
             OpsKind::UnTracked(step) => {
-                let (output, winners) = B::max_pool2d_training(x.primitive, pool);
-                (step.finish(output), winners)
+                let (output, argmax) = B::max_pool2d_training(x.primitive, pool);
+                (step.finish(output), argmax)
             }
         }
     }
@@ -87,7 +92,7 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         bias: FloatTensor<Self>,
         residual: Option<FloatTensor<Self>>,
         options: NormOptions,
-    ) -> TrainedNorm<Self> {
+    ) -> NormActivations<Self> {
         let constant = |tensor: &FloatTensor<B>| <Self as AutodiffBackend>::from_inner(tensor.clone());
         macro_rules! record {
             ([$($node:expr),+], $residual:expr) => {
@@ -95,16 +100,16 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                     OpsKind::Tracked(mut step) => {
                         let x_id = step.checkpoint(&x);
                         let scale = weight.primitive.clone();
-                        let trained = B::batch_norm(x.primitive, weight.primitive, bias.primitive, $residual, options);
-                        let (mean, variance) = (constant(&trained.mean), constant(&trained.variance));
-                        let output = trained.output.clone();
-                        let output = step.finish((x_id, scale, trained, options), output);
-                        TrainedNorm { output, mean, variance }
+                        let activations = B::batch_norm(x.primitive, weight.primitive, bias.primitive, $residual, options);
+                        let (mean, variance) = (constant(&activations.mean), constant(&activations.variance));
+                        let output = activations.output.clone();
+                        let output = step.finish((x_id, scale, activations, options), output);
+                        NormActivations { output, mean, variance }
                     }
                     OpsKind::UnTracked(step) => {
-                        let trained = B::batch_norm(x.primitive, weight.primitive, bias.primitive, $residual, options);
-                        let (mean, variance) = (constant(&trained.mean), constant(&trained.variance));
-                        TrainedNorm { output: step.finish(trained.output), mean, variance }
+                        let activations = B::batch_norm(x.primitive, weight.primitive, bias.primitive, $residual, options);
+                        let (mean, variance) = (constant(&activations.mean), constant(&activations.variance));
+                        NormActivations { output: step.finish(activations.output), mean, variance }
                     }
                 }
             };
@@ -143,13 +148,13 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         }
     }
 
-    fn product(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        match ProductStep.prepare::<C>([x.node.clone(), weight.node.clone()]).compute_bound().stateful() {
+    fn linear_layer(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        match LinearStep.prepare::<C>([x.node.clone(), weight.node.clone()]).compute_bound().stateful() {
             OpsKind::Tracked(mut step) => {
                 let factors = [step.checkpoint(&x), step.checkpoint(&weight)];
-                step.finish(factors, B::product(x.primitive, weight.primitive))
+                step.finish(factors, B::linear_layer(x.primitive, weight.primitive))
             }
-            OpsKind::UnTracked(step) => step.finish(B::product(x.primitive, weight.primitive)),
+            OpsKind::UnTracked(step) => step.finish(B::linear_layer(x.primitive, weight.primitive)),
         }
     }
 

@@ -1,7 +1,7 @@
-//! The backends that this build has. One line adds a backend without kernels of its own.
+//! The backends that this build has. Two empty `impl`s add one that computes by Burn's operations.
 
 #[cfg(feature = "wgpu")]
-use crate::operations::Backend;
+use crate::{host::HostMemory, operations::Backend};
 
 /// A backend that records operations for gradients.
 pub type Training<B> = burn_autodiff::Autodiff<B>;
@@ -19,6 +19,16 @@ pub(crate) type Gpu = burn_wgpu::Wgpu<f32, i32, u32>;
 pub(crate) type Gpu = burn_wgpu::Vulkan<f32, i32, u8>;
 #[cfg(all(feature = "metal", not(feature = "vulkan")))]
 pub(crate) type Gpu = burn_wgpu::Metal<f32, i32, u8>;
+
+#[cfg(feature = "wgpu")]
+impl<R, F, I, BT> HostMemory for burn_wgpu::CubeBackend<R, F, I, BT>
+where
+    R: burn_cubecl::CubeRuntime,
+    F: burn_cubecl::FloatElement,
+    I: burn_cubecl::IntElement,
+    BT: burn_cubecl::element::BoolElement,
+{
+}
 
 #[cfg(feature = "wgpu")]
 impl<R, F, I, BT> Backend for burn_wgpu::CubeBackend<R, F, I, BT>

@@ -1,8 +1,8 @@
 //! Kiln's own [`Backend`] trait, and the choice of backend and device at run time.
 //!
 //! A network's `forward` asks for [`Backend`]: Burn's backend plus the operations that Kiln wants to be fast
-//! (convolution, normalisation, pooling, their fused forms and a few more). Each has a default body made of Burn's own
-//! operations, so every Burn backend has them; a backend with better kernels overrides them. [`Training`] adds the
+//! (convolution, normalisation, pooling, their fused forms and a few more). Each is computed by Kiln's kernels where the
+//! backend's tensors lie in the CPU's memory, and by Burn's own operations otherwise, so every Burn backend has them. [`Training`] adds the
 //! gradients: its backward steps call the inner backend's operations, so an override serves training as well.
 //!
 //! This is the only crate that names a concrete backend. Everything else is generic and reaches one through
@@ -10,9 +10,12 @@
 
 mod autodiff;
 mod compiled;
-mod dense;
+mod composed;
+#[cfg(feature = "flex")]
+mod flex;
 #[cfg(feature = "wgpu")]
 mod gpu;
+mod host;
 mod kernels;
 mod memory;
 mod ndarray;
@@ -21,14 +24,13 @@ mod shapes;
 mod target;
 mod tensors;
 mod threads;
+mod types;
 
 pub use compiled::{Reference, Training};
+pub use host::HostMemory;
 pub use memory::keep_memory;
 pub use ndarray::NdArray;
-pub use operations::{
-    Backend, ConvBlock, ConvBlockGradients, CrossEntropy, Needs, NormGradients, NormOptions, Pool, SavedConvBlock,
-    SavedNorm, TrainedConvBlock, TrainedNorm,
-};
+pub use operations::Backend;
 pub use shapes::{ShapeError, conv2d_output, pool2d_output};
 pub use target::{Adapter, BackendName, DeviceChoice, Program, Target, TargetError};
 pub use tensors::{
@@ -36,6 +38,10 @@ pub use tensors::{
     linear, max_pool2d, relative_difference,
 };
 pub use threads::{ThreadError, use_threads};
+pub use types::{
+    ConvBlock, ConvBlockActivations, ConvBlockGradients, CrossEntropy, Needs, NormActivations, NormGradients,
+    NormOptions, Pool, SavedConvBlock, SavedNorm,
+};
 
 /// What convolution options mean is Burn's: stride, padding, dilation as `[height, width]`, and groups.
 pub use burn::tensor::ops::ConvOptions;

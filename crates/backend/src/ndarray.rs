@@ -5,9 +5,13 @@
 
 mod operations;
 
+use std::borrow::Cow;
+
 use burn::tensor::DType;
 use burn::tensor::backend::{Backend, BackendTypes, DTypeUsageSet};
 use burn_ndarray::{NdArrayDevice, NdArrayQTensor, NdArrayTensor};
+
+use crate::host::HostMemory;
 
 /// The backend that does the work.
 type Inner = burn_ndarray::NdArray<f32, i64, i8>;
@@ -44,3 +48,27 @@ impl Backend for NdArray {
         Inner::device_count(type_id)
     }
 }
+
+impl HostMemory for NdArray {
+    fn f32s(tensor: &NdArrayTensor) -> Option<Cow<'_, [f32]>> {
+        let NdArrayTensor::F32(storage) = tensor else { return None };
+        let view = storage.view();
+        Some(view.to_slice().map_or_else(|| view.iter().copied().collect(), Cow::Borrowed))
+    }
+
+    fn u8s(tensor: &NdArrayTensor) -> Option<Cow<'_, [u8]>> {
+        let NdArrayTensor::U8(storage) = tensor else { return None };
+        let view = storage.view();
+        Some(view.to_slice().map_or_else(|| view.iter().copied().collect(), Cow::Borrowed))
+    }
+
+    fn indices(tensor: &NdArrayTensor) -> Option<Vec<usize>> {
+        match tensor {
+            NdArrayTensor::I64(storage) => storage.view().iter().map(|&index| index.try_into().ok()).collect(),
+            NdArrayTensor::I32(storage) => storage.view().iter().map(|&index| index.try_into().ok()).collect(),
+            _ => None,
+        }
+    }
+}
+
+impl crate::operations::Backend for NdArray {}

@@ -1,8 +1,7 @@
 //! The arithmetic of shapes: what a convolution or a pooling window makes of an image, or why it cannot.
 
 use crate::ConvOptions;
-use crate::kernels::kernel_conv;
-use crate::operations::Pool;
+use crate::types::{Pool, kernel_conv};
 
 /// Why operands do not fit; the message says what was given and what would fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

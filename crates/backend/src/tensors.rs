@@ -3,8 +3,9 @@
 use burn::tensor::{Int, Tensor, TensorData, TensorPrimitive};
 
 use crate::ConvOptions;
-use crate::operations::{Backend, ConvBlock, NormOptions, Pool};
+use crate::operations::Backend;
 use crate::shapes::{ShapeError, conv2d_output, pool2d_output};
+use crate::types::{ConvBlock, NormOptions, Pool};
 
 /// Convolves `x` `[N, in, H, W]` with `weight` `[out, in / groups, kh, kw]` and adds `bias` `[out]`.
 ///
@@ -172,7 +173,7 @@ pub fn linear<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 2>, bias: Option<Te
     let ([_, features], [inputs, outputs]) = (x.dims(), weight.dims());
     assert!(features == inputs, "{features} features for a weight of {inputs} x {outputs}");
     assert!(bias.as_ref().is_none_or(|bias| bias.dims() == [outputs]), "one bias for each of {outputs} outputs");
-    let y = B::product(x.into_primitive().tensor(), weight.into_primitive().tensor());
+    let y = B::linear_layer(x.into_primitive().tensor(), weight.into_primitive().tensor());
     let y = Tensor::from_primitive(TensorPrimitive::Float(y));
     match bias {
         Some(bias) => y + bias.unsqueeze(),

@@ -150,25 +150,55 @@ impl Runs {
 
     /// The newest run, if there is one: the one that `latest` names, or else the one that was begun last.
     pub fn latest(&self) -> Option<RunFolder> {
+        self.named_latest().or_else(|| self.begun_last())
+    }
+
+    fn named_latest(&self) -> Option<RunFolder> {
         let named = fs::read_to_string(self.output.join(LATEST)).unwrap_or_default();
         let named = check_name(named.trim()).ok().map(|()| self.folder(named.trim()));
-        named.filter(|run| run.path.is_dir()).or_else(|| self.begun_last())
+        named.filter(|run| run.path.is_dir())
+    }
+
+    /// The newest run that has weights, and the newer ones that have none yet.
+    pub fn latest_with_weights(&self) -> (Option<RunFolder>, Vec<RunFolder>) {
+        let newest = self.latest();
+        let others = self.newest_first().into_iter().filter(|run| Some(run) != newest.as_ref());
+        let mut without = Vec::new();
+        for run in newest.clone().into_iter().chain(others) {
+            if run.best().exists() {
+                return (Some(run), without);
+            }
+            without.push(run);
+        }
+        (None, without)
     }
 
     fn begun_last(&self) -> Option<RunFolder> {
-        let entries = fs::read_dir(&self.output).ok()?.flatten().map(|entry| RunFolder { path: entry.path() });
-        let begun = |run: &RunFolder| fs::metadata(run.config()).and_then(|config| config.modified()).ok();
-        entries
-            .filter_map(|run| Some((begun(&run)?, run)))
-            .max_by_key(|(begun, run)| (*begun, run.name()))
-            .map(|(_, run)| run)
+        self.newest_first().into_iter().next()
     }
 
-    /// A run by its path, or by its name under this folder.
+    /// All runs, the one that was begun last first.
+    fn newest_first(&self) -> Vec<RunFolder> {
+        let entries = fs::read_dir(&self.output).into_iter().flatten().flatten();
+        let begun = |run: &RunFolder| fs::metadata(run.config()).and_then(|config| config.modified()).ok();
+        let runs = entries.map(|entry| RunFolder { path: entry.path() });
+        let mut runs: Vec<_> = runs.filter_map(|run| Some((begun(&run)?, run.name(), run))).collect();
+        runs.sort_by(|(begun, name, _), (other_begun, other_name, _)| (other_begun, other_name).cmp(&(begun, name)));
+        runs.into_iter().map(|(.., run)| run).collect()
+    }
+
+    /// A run by its path, or by its name under this folder. `latest` is the run that this file names.
     pub fn find(&self, run: &str) -> Option<RunFolder> {
         [PathBuf::from(run), self.output.join(run)]
             .into_iter()
-            .find(|path| path.is_dir())
+            .find_map(|path| {
+                if path.is_dir() {
+                    return Some(path);
+                }
+                // A file called `latest` beside the run that it names.
+                let folder = path.parent().filter(|_| path.file_name().is_some_and(|name| name == LATEST))?;
+                Runs::new(folder).named_latest().map(|run| run.path)
+            })
             // `.` has a name only as a whole path.
             .map(|path| if path.file_name().is_none() { path.canonicalize().unwrap_or(path) } else { path })
             .map(|path| RunFolder { path })

@@ -110,10 +110,7 @@ impl Classifier {
     ///
     /// # Errors
     /// If one of them has no pixels.
-    pub fn classify_batch<'a>(
-        &self,
-        images: impl IntoIterator<Item = &'a DynamicImage>,
-    ) -> Result<Vec<Answer>, Error> {
+    pub fn classify_batch<'a>(&self, images: impl IntoIterator<Item = &'a DynamicImage>) -> Result<Vec<Answer>, Error> {
         let mut images = images.into_iter();
         let mut answers = Vec::new();
         loop {
@@ -133,8 +130,7 @@ impl Classifier {
     pub fn classify_file(&self, path: impl AsRef<Path>) -> Result<Answer, Error> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        let picture =
-            Picture::decode(&bytes).map_err(|source| Error::Decode { path: path.to_owned(), source })?;
+        let picture = Picture::decode(&bytes).map_err(|source| Error::Decode { path: path.to_owned(), source })?;
         self.answer(&[picture]).map(|mut answers| answers.remove(0))
     }
 

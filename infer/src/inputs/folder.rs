@@ -1,35 +1,42 @@
-//! The images of a folder.
+//! The images in a folder.
 
 use std::fs::{self, File};
-use std::io::Read;
-use std::iter::once;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::Path;
 
-use super::{ErrorCode, InputError, Source, Sources, unless_empty};
+use walkdir::{DirEntry, WalkDir};
+
+use super::{ErrorCode, Found, InputError, Source, Sources, unless_empty};
 
 /// Extensions that make a file an image whatever it holds; a damaged one is then reported, not passed over.
 const EXTENSIONS: [&str; 10] = ["png", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "webp", "gif", "apng"];
 
-/// The image files directly in a folder, sorted by name: those with a known extension, and others that begin like an
-/// image. Hidden files (`.name`) are passed over, as shells do.
-pub(super) fn sources(folder: &Path) -> Sources {
-    let listed = fs::read_dir(folder).and_then(|entries| {
-        let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
-        names.collect::<Result<Vec<_>, _>>()
-    });
-    let mut names = match listed {
-        Ok(names) => names,
-        Err(error) => return Box::new(once(Err(InputError::system(folder.display(), &error)))),
-    };
-    names.retain(|name| !name.as_encoded_bytes().starts_with(b"."));
-    names.sort_unstable();
+/// The image files in a folder, and in those below it if `recursive`, in the order of their names: those with a known
+/// extension, and others that begin like an image. Names that begin with a dot are passed over, as shells do.
+pub(super) fn sources(folder: &Path, recursive: bool) -> Sources {
+    let depth = if recursive { usize::MAX } else { 1 };
+    let walk = WalkDir::new(folder).min_depth(1).max_depth(depth).follow_links(true).same_file_system(true);
+    let hidden = |entry: &DirEntry| entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".");
+    let walk = walk.sort_by_file_name().into_iter().filter_entry(move |entry| !hidden(entry));
     let error = InputError::new(folder.display(), ErrorCode::NoImages, "no images in this folder");
-    let folder = folder.to_owned();
-    let paths = names.into_iter().map(move |name| folder.join(name));
-    unless_empty(paths.filter(is_image).map(|path| Ok(Source::File(path))), error)
+    unless_empty(walk.filter_map(found), error)
 }
 
-fn is_image(path: &PathBuf) -> bool {
+/// The source that an entry of a folder is, if it is one.
+fn found(entry: walkdir::Result<DirEntry>) -> Option<Found> {
+    match entry {
+        Ok(entry) => is_image(entry.path()).then(|| Ok(Source::InFolder(entry.into_path()))),
+        Err(error) => {
+            let path = error.path().map(Path::to_owned).unwrap_or_default();
+            // A dangling link that is called like an image, or a folder that cannot be read or lies in itself.
+            let counts = is_image(&path) || path.is_dir();
+            let reason = error.into_io_error().unwrap_or_else(|| io::Error::other("a link to a folder above it"));
+            counts.then(|| Err(InputError::system(path.display(), &reason)))
+        }
+    }
+}
+
+fn is_image(path: &Path) -> bool {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     let known = extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()));
     match fs::metadata(path) {

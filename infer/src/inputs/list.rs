@@ -1,36 +1,39 @@
 //! Lists of images: `@FILE` names a text file with one path a line, `@-` standard input.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::iter::once;
 use std::path::PathBuf;
+use std::rc::Rc;
 
-use super::{ErrorCode, Found, InputError, Sources, unless_empty};
+use super::{ErrorCode, InputError, Sources, unless_empty};
 
 /// No path is longer; a file without line breaks must not fill the memory.
 const MAX_LINE: u64 = 64 << 10;
 
 /// The sources that a list names. Blank lines and those that begin with `#` are passed over, spaces around a path too;
-/// relative paths start from the current folder. Lines are read as they are needed.
-pub(super) fn sources(argument: &str) -> Sources {
-    let name = &argument[1..];
-    let reader: io::Result<Box<dyn BufRead>> = match name {
-        "-" => Ok(Box::new(BufReader::new(io::stdin()))),
-        _ => File::open(name).map(|file| -> Box<dyn BufRead> { Box::new(BufReader::new(file)) }),
+/// relative paths start from the current folder. Lines are read as they are needed; `waits` tells of a list on standard input
+/// whether the next one has yet to come.
+pub(super) fn sources(argument: &str, recursive: bool, waits: &Rc<Cell<bool>>) -> Sources {
+    let (reader, waits): (io::Result<Box<dyn Read>>, _) = match &argument[1..] {
+        "-" => (Ok(Box::new(io::stdin())), Some(Rc::clone(waits))),
+        name => (File::open(name).map(|file| -> Box<dyn Read> { Box::new(file) }), None),
     };
     match reader {
         Ok(reader) => {
             let error = InputError::new(argument, ErrorCode::NoImages, "this list names no images");
-            unless_empty(Lines { argument: argument.to_owned(), reader: Some(reader) }.flat_map(expanded), error)
+            let lines = Lines { argument: argument.to_owned(), reader: Some(BufReader::new(reader)), waits };
+            unless_empty(lines.flat_map(move |line| expanded(line, recursive)), error)
         }
         Err(error) => Box::new(once(Err(InputError::system(argument, &error)))),
     }
 }
 
 /// The list itself is over at its first error; a path is a file or a folder of images.
-fn expanded(line: Result<PathBuf, InputError>) -> Box<dyn Iterator<Item = Found>> {
+fn expanded(line: Result<PathBuf, InputError>, recursive: bool) -> Sources {
     match line {
-        Ok(path) => super::path(path),
+        Ok(path) => super::path(path, recursive),
         Err(error) => Box::new(once(Err(error))),
     }
 }
@@ -39,7 +42,8 @@ fn expanded(line: Result<PathBuf, InputError>) -> Box<dyn Iterator<Item = Found>
 struct Lines {
     argument: String,
     /// `None` after the end or an error.
-    reader: Option<Box<dyn BufRead>>,
+    reader: Option<BufReader<Box<dyn Read>>>,
+    waits: Option<Rc<Cell<bool>>>,
 }
 
 impl Iterator for Lines {
@@ -60,11 +64,17 @@ impl Iterator for Lines {
                     if line.is_empty() || line.starts_with(b"#") {
                         continue;
                     }
+                    if let Some(waits) = &self.waits {
+                        waits.set(!reader.buffer().contains(&b'\n'));
+                    }
                     return Some(Ok(path(line)));
                 }
                 Err(error) => Some(InputError::system(&self.argument, &error)),
             };
             self.reader = None;
+            if let Some(waits) = &self.waits {
+                waits.set(false);
+            }
             return error.map(Err);
         }
     }

@@ -1,10 +1,14 @@
-//! CSV: one row a prediction; errors are on standard error alone.
+//! CSV: one row a prediction, and one for each input without any; what is wrong stands in the last column.
 
 use std::io::{self, Write};
 
 use super::{Record, Report};
+use crate::{Named, printable};
 
-const HEADER: [&str; 4] = ["path", "class", "name", "confidence"];
+const HEADER: [&str; 5] = ["path", "class", "name", "confidence", "problem"];
+
+/// The problem of a picture that was looked at for a digit and has none.
+const BLANK: &str = "blank";
 
 pub(super) struct Csv<W> {
     out: W,
@@ -22,9 +26,17 @@ impl<W: Write> Csv<W> {
         if !std::mem::replace(&mut self.started, true) {
             rows.write_record(HEADER)?;
         }
-        for answer in records.iter().flatten() {
-            for best in &answer.predictions {
-                rows.write_record([&answer.path, &best.class.to_string(), &best.name, &best.confidence.to_string()])?;
+        for record in records {
+            match record {
+                Ok(answer) => {
+                    let problem = if answer.preprocess.found_ink { "" } else { BLANK };
+                    for Named { class, name, confidence } in &answer.predictions {
+                        let (class, confidence) = (class.to_string(), confidence.to_string());
+                        let (path, name) = (printable(&answer.path), printable(name));
+                        rows.write_record([&path, &class, &name, &confidence, problem])?;
+                    }
+                }
+                Err(error) => rows.write_record([&printable(&error.path), "", "", "", error.code.name()])?,
             }
         }
         let rows = rows.into_inner().map_err(|error| io::Error::other(error.to_string()))?;

@@ -9,9 +9,10 @@ use burn_autodiff::{
     ops::{Backward, Ops, OpsKind},
 };
 
-use crate::operations::{
-    Backend, ConvBlock, Needs, NormGradients, NormOptions, Pool, SavedConvBlock, SavedNorm, TrainedConvBlock,
-    TrainedNorm,
+use crate::operations::Backend;
+use crate::types::{
+    ConvBlock, ConvBlockActivations, Needs, NormActivations, NormGradients, NormOptions, Pool, SavedConvBlock,
+    SavedNorm,
 };
 
 /// Backward step of a block, over its parents `[x, weight]` or `[x, weight, bias]`.
@@ -19,20 +20,20 @@ use crate::operations::{
 pub(super) struct ConvBlockStep;
 
 /// Input and weight are kept by the graph's checkpointer; the rest is ours.
-type ConvBlockState<B> = (NodeId, NodeId, TrainedConvBlock<B>, ConvBlock);
+type ConvBlockState<B> = (NodeId, NodeId, ConvBlockActivations<B>, ConvBlock);
 
 impl<B: Backend, const N: usize> Backward<B, N> for ConvBlockStep {
     type State = ConvBlockState<B>;
 
     fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let (x, weight, trained, block) = ops.state;
+        let (x, weight, activations, block) = ops.state;
         let parent = |index: usize| ops.parents.get(index).and_then(|node| node.as_ref()).map(|node| node.id);
         let needs = Needs { x: parent(0).is_some(), weight: parent(1).is_some(), bias: parent(2).is_some() };
         let grad = grads.consume::<B>(&ops.node);
         let saved = SavedConvBlock {
             x: checkpointer.retrieve_node_output(x),
             weight: checkpointer.retrieve_node_output(weight),
-            trained,
+            activations,
         };
         let gradients = B::conv_block_backward(saved, grad, &block, needs);
         for (index, gradient) in [gradients.x, gradients.weight, gradients.bias].into_iter().enumerate() {
@@ -53,8 +54,8 @@ impl<B: Backend> Backward<B, 1> for MaxPoolStep {
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let grad = grads.consume::<B>(&ops.node);
         if let [Some(node)] = ops.parents {
-            let (input, winners, pool) = ops.state;
-            grads.register::<B>(node.id, B::max_pool2d_training_backward(input, grad, winners, &pool));
+            let (input, argmax, pool) = ops.state;
+            grads.register::<B>(node.id, B::max_pool2d_training_backward(input, grad, argmax, &pool));
         }
     }
 }
@@ -110,12 +111,12 @@ impl ConcatStep {
 pub(super) struct BatchNormStep;
 
 impl<B: Backend, const N: usize> Backward<B, N> for BatchNormStep {
-    type State = (NodeId, FloatTensor<B>, TrainedNorm<B>, NormOptions);
+    type State = (NodeId, FloatTensor<B>, NormActivations<B>, NormOptions);
 
     fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let (x, weight, trained, options) = ops.state;
+        let (x, weight, activations, options) = ops.state;
         let grad = grads.consume::<B>(&ops.node);
-        let saved = SavedNorm { x: checkpointer.retrieve_node_output(x), weight, trained };
+        let saved = SavedNorm { x: checkpointer.retrieve_node_output(x), weight, activations };
         let NormGradients { x, weight, bias, residual } = B::batch_norm_backward(saved, grad, options);
         for (node, gradient) in ops.parents.into_iter().zip([x, weight, bias, residual]) {
             if let Some(node) = node {
@@ -151,11 +152,11 @@ impl<B: Backend, const N: usize> Backward<B, N> for ChannelAffineStep {
     }
 }
 
-/// Backward step of a product, over `[x, weight]`.
+/// Backward step of a linear layer, over `[x, weight]`.
 #[derive(Debug)]
-pub(super) struct ProductStep;
+pub(super) struct LinearStep;
 
-impl<B: Backend> Backward<B, 2> for ProductStep {
+impl<B: Backend> Backward<B, 2> for LinearStep {
     /// Both factors.
     type State = [NodeId; 2];
 
@@ -163,7 +164,7 @@ impl<B: Backend> Backward<B, 2> for ProductStep {
         let grad = grads.consume::<B>(&ops.node);
         let [x, weight] = ops.state.map(|node| checkpointer.retrieve_node_output(node));
         let needs = ops.parents.each_ref().map(Option::is_some);
-        for (node, gradient) in ops.parents.into_iter().zip(B::product_backward(x, weight, grad, needs)) {
+        for (node, gradient) in ops.parents.into_iter().zip(B::linear_layer_backward(x, weight, grad, needs)) {
             if let (Some(node), Some(gradient)) = (node, gradient) {
                 grads.register::<B>(node.id, gradient);
             }

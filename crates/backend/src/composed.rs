@@ -1,13 +1,12 @@
-//! Kiln's operations made of Burn's: what a backend without kernels of its own does.
+//! Kiln's operations made of Burn's: what is done where the kernels do not serve.
 
+use burn::tensor::backend::Backend;
 use burn::tensor::ops::{FloatTensor, IntTensor};
 use burn::tensor::{Shape, Slice, TensorMetadata};
 
-use crate::kernels::kernel_conv;
-
-use super::{
-    Backend, ConvBlock, ConvBlockGradients, CrossEntropy, Needs, NormGradients, NormOptions, Pool, SavedConvBlock,
-    SavedNorm, TrainedConvBlock, TrainedNorm,
+use crate::types::{
+    ConvBlock, ConvBlockActivations, ConvBlockGradients, CrossEntropy, Needs, NormActivations, NormGradients,
+    NormOptions, Pool, SavedConvBlock, SavedNorm, kernel_conv,
 };
 
 pub(crate) fn conv_block<B: Backend>(
@@ -28,14 +27,14 @@ pub(crate) fn conv_block_training<B: Backend>(
     weight: FloatTensor<B>,
     bias: Option<FloatTensor<B>>,
     block: &ConvBlock,
-) -> TrainedConvBlock<B> {
+) -> ConvBlockActivations<B> {
     let mut y = B::conv2d(x, weight, bias, block.conv.clone());
-    let mut winners = None;
+    let mut argmax = None;
     if let Some(pool) = &block.max_pool {
         let pooled = B::max_pool2d_with_indices(y, pool.kernel, pool.stride, pool.padding, [1, 1], pool.ceil_mode);
-        (y, winners) = (pooled.output, Some(pooled.indices));
+        (y, argmax) = (pooled.output, Some(pooled.indices));
     }
-    TrainedConvBlock { output: if block.relu { B::relu(y) } else { y }, winners }
+    ConvBlockActivations { output: if block.relu { B::relu(y) } else { y }, argmax }
 }
 
 pub(crate) fn conv_block_backward<B: Backend>(
@@ -44,11 +43,11 @@ pub(crate) fn conv_block_backward<B: Backend>(
     block: &ConvBlock,
     needs: Needs,
 ) -> ConvBlockGradients<B> {
-    let SavedConvBlock { x, weight, trained } = saved;
-    let mut grad = if block.relu { B::relu_backward(trained.output, grad) } else { grad };
-    if let (Some(pool), Some(winners)) = (&block.max_pool, trained.winners) {
+    let SavedConvBlock { x, weight, activations } = saved;
+    let mut grad = if block.relu { B::relu_backward(activations.output, grad) } else { grad };
+    if let (Some(pool), Some(argmax)) = (&block.max_pool, activations.argmax) {
         let conv_shape = kernel_conv(x.shape().dims(), weight.shape().dims(), &block.conv).output().into();
-        grad = B::max_pool2d_training_backward(conv_shape, grad, winners, pool);
+        grad = max_pool2d_training_backward::<B>(conv_shape, grad, argmax, pool);
     }
     let options = || block.conv.clone();
     ConvBlockGradients {
@@ -70,13 +69,13 @@ pub(crate) fn max_pool2d_training<B: Backend>(x: FloatTensor<B>, pool: &Pool) ->
 pub(crate) fn max_pool2d_training_backward<B: Backend>(
     input: Shape,
     grad: FloatTensor<B>,
-    winners: IntTensor<B>,
+    argmax: IntTensor<B>,
     pool: &Pool,
 ) -> FloatTensor<B> {
     // Burn's operation wants the input back, but reads only its shape.
     let x = B::float_empty(input, &B::float_device(&grad), grad.dtype().into());
     let Pool { kernel, stride, padding, ceil_mode } = *pool;
-    B::max_pool2d_with_indices_backward(x, kernel, stride, padding, [1, 1], ceil_mode, grad, winners).x_grad
+    B::max_pool2d_with_indices_backward(x, kernel, stride, padding, [1, 1], ceil_mode, grad, argmax).x_grad
 }
 
 pub(crate) fn mean_pool2d<B: Backend>(x: FloatTensor<B>, pool: &Pool) -> FloatTensor<B> {
@@ -109,13 +108,13 @@ pub(crate) fn batch_norm<B: Backend>(
     bias: FloatTensor<B>,
     residual: Option<FloatTensor<B>>,
     options: NormOptions,
-) -> TrainedNorm<B> {
+) -> NormActivations<B> {
     let mean = mean_over_channels::<B>(x.clone());
     let distance = B::float_sub(x, over_images::<B>(mean.clone()));
     let variance = mean_over_channels::<B>(B::float_mul(distance.clone(), distance.clone()));
     let scale = B::float_mul(weight, inverse_deviation::<B>(variance.clone(), options.epsilon));
     let output = channel_affine::<B>(distance, scale, bias, residual, options.relu);
-    TrainedNorm { output, mean, variance }
+    NormActivations { output, mean, variance }
 }
 
 pub(crate) fn batch_norm_backward<B: Backend>(
@@ -123,7 +122,7 @@ pub(crate) fn batch_norm_backward<B: Backend>(
     grad: FloatTensor<B>,
     options: NormOptions,
 ) -> NormGradients<B> {
-    let SavedNorm { x, weight, trained: TrainedNorm { output, mean, variance } } = saved;
+    let SavedNorm { x, weight, activations: NormActivations { output, mean, variance } } = saved;
     let grad = if options.relu { B::relu_backward(output, grad) } else { grad };
     let inverse = inverse_deviation::<B>(variance, options.epsilon);
     let normal = B::float_mul(B::float_sub(x, over_images::<B>(mean)), over_images::<B>(inverse.clone()));
@@ -150,11 +149,11 @@ pub(crate) fn channel_affine<B: Backend>(
     if relu { B::relu(y) } else { y }
 }
 
-pub(crate) fn product<B: Backend>(x: FloatTensor<B>, weight: FloatTensor<B>) -> FloatTensor<B> {
+pub(crate) fn linear<B: Backend>(x: FloatTensor<B>, weight: FloatTensor<B>) -> FloatTensor<B> {
     B::float_matmul(x, weight)
 }
 
-pub(crate) fn product_backward<B: Backend>(
+pub(crate) fn linear_backward<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
     grad: FloatTensor<B>,
