@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use burn::tensor::{Tensor, TensorData};
 use kiln_backend::{Backend, BackendName, DeviceChoice, Program, Target, use_threads};
-use kiln_data::{ImageSet, Normaliser, Source, Splits};
+use kiln_data::{ImageSet, LoadOptions, Normaliser, Splits};
 use kiln_model::Confusion;
 use kiln_model::weights::Weights;
 
@@ -23,7 +23,8 @@ fn main() {
     use_threads(threads.parse().expect("THREADS is a number")).expect("the first use of the pool");
     let backend: BackendName = backend.parse().expect("a backend");
     let target = Target::find(backend, DeviceChoice::Auto).expect("a device");
-    let images = Splits::load("mnist", &Source { offline: true, ..Source::default() }).expect("the images").test;
+    let images =
+        Splits::load("mnist", &LoadOptions { offline: true, ..LoadOptions::default() }).expect("the images").test;
     let weights = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/models/lecture-cnn.safetensors");
     let weights = Weights::read(Path::new(weights)).expect("the weights");
     let batches = batches.iter().map(|batch| batch.parse().expect("BATCH is a number")).collect();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use image::imageops::{FilterType, resize};
 use image::{GrayImage, Rgb, RgbImage};
-use kiln_data::idx;
+use kiln_data::dataset::idx;
 
 /// A page: its size, where the digit stands, and the colours.
 struct Page {

@@ -97,7 +97,7 @@ impl Answer {
         });
         let predictions = named.collect();
         let fitted = &image.fitted;
-        let kiln_data::digit::Region { left, top, width, height } = fitted.region;
+        let kiln_data::picture::Rect { left, top, width, height } = fitted.region;
         Self {
             path: image.source.to_string(),
             label: label(&image.source, classes),

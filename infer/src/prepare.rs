@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kiln_data::picture::DecodeError;
-use kiln_data::preprocess::Prepared as Fitted;
+use kiln_data::preprocess::Fitted;
 use kiln_data::{Picture, Preprocess};
 
 use crate::inputs::{ErrorCode, InputError, Source};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use burn_dataset::Dataset;
 use kiln_cli::{Exit, Failure};
-use kiln_data::{Augment, DataError, ImageSet, Loader, LoaderConfig, Preprocess, Source, Splits};
+use kiln_data::{Augment, DataError, ImageSet, LoadOptions, Loader, LoaderConfig, Preprocess, Splits};
 use kiln_model::{Architecture, Metrics, Sizes};
 
 use crate::loss::Loss;
@@ -37,12 +37,12 @@ impl RunData {
     /// Loads the dataset and splits it as the options say.
     pub(crate) fn load(options: &Options) -> Result<Self, Failure> {
         let Options { recipe, machine } = options;
-        let source = Source {
+        let load_options = LoadOptions {
             data_dir: machine.data_dir.clone(),
             offline: machine.offline,
             skip_unreadable: recipe.skip_unreadable,
         };
-        let Splits { name, train, valid, test, classes, preprocess } = Splits::load(&recipe.dataset, &source)?;
+        let Splits { name, train, valid, test, classes, preprocess } = Splits::load(&recipe.dataset, &load_options)?;
         let preprocess = fitted(preprocess.unwrap_or_else(|| of_pictures(recipe.model)), recipe)?;
         let shape = [preprocess.channels, preprocess.height, preprocess.width];
         if !recipe.model.takes(shape) {

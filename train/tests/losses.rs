@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
 use kiln_backend::{Backend, BackendName, Program, Target, Training};
-use kiln_data::{ImageSet, PlainBatch, Preprocess, Source, Splits};
+use kiln_data::{ImageSet, LoadOptions, PlainBatch, Preprocess, Splits};
 use kiln_model::{Architecture, NamedTensor, load_state_dict, state_dict};
 use safetensors::SafeTensors;
 use train::loss::Loss;
@@ -86,8 +86,9 @@ fn the_first_300_losses_are_those_of_pytorch() {
     let theirs: Vec<_> = losses.map(|bytes| f64::from(f32::from_le_bytes(bytes.try_into().unwrap()))).collect();
 
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/mnist");
-    let train =
-        Splits::load("mnist", &Source { data_dir: Some(assets), offline: true, ..Source::default() }).unwrap().train;
+    let train = Splits::load("mnist", &LoadOptions { data_dir: Some(assets), offline: true, ..LoadOptions::default() })
+        .unwrap()
+        .train;
     let target = Target::find(BackendName::NdArray, Default::default()).unwrap();
     let ours = target.run(Losses { train, order });
 

@@ -12,7 +12,6 @@
 
 mod colour;
 mod crop;
-mod draw;
 mod elastic;
 mod erase;
 mod geometry;
@@ -23,10 +22,9 @@ mod sampling;
 mod sharpness;
 mod tone;
 
-pub use crate::digit::Region;
+pub use crate::random::Draw;
 pub use colour::{ColourJitter, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation};
 pub use crop::{RandomResizedCrop, resized_crop};
-pub use draw::Draw;
 pub use elastic::Elastic;
 pub use erase::{RandomErasing, erase};
 pub use geometry::{Affine, RandomAffine, affine, crop_padded, flip_horizontal, flip_vertical, random_crop_padded};
@@ -35,8 +33,9 @@ pub use rand_augment::{Operation, RandAugment};
 pub use sharpness::adjust_sharpness;
 pub use tone::{autocontrast, equalize, posterize, solarize};
 
-use crate::preprocess::{Polarity, ResizeMode};
-use crate::{Picture, PlainBatch, Preprocess};
+use crate::batch::PlainBatch;
+use crate::picture::Picture;
+use crate::preprocess::{Polarity, Preprocess, ResizeMode};
 
 /// What is done to training pictures, in the order of the fields.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -14,13 +14,14 @@
 //!
 //! Other sizes than 28 scale the 20 and the 14. One digit a picture: several are taken as one shape.
 
-use crate::picture::Picture;
-use crate::resample::{Filter, Span, resample, shrink};
+use crate::picture::resample::{Filter, Span, resample, shrink};
+use crate::picture::{Picture, Rect};
 
 mod background;
 mod strokes;
 
 use background::Background;
+pub use background::Ink;
 use strokes::Strokes;
 
 /// Pictures are reduced to at most this side before the ink is searched, in pixels.
@@ -32,35 +33,6 @@ const ENOUGH_DETAIL: usize = 64;
 /// Below this brightness (of light ink's ground) a picture of the right size counts as clean.
 const CLEAN_BLACK: f32 = 8.0;
 
-/// Whether the ink is lighter or darker than its ground.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ink {
-    /// Light ink on a dark ground, as in MNIST.
-    Light,
-    /// Dark ink on light paper.
-    Dark,
-}
-
-/// A rectangle of a picture, in pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Region {
-    /// First column.
-    pub left: usize,
-    /// First row.
-    pub top: usize,
-    /// Columns.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-}
-
-impl Region {
-    /// All of a picture.
-    pub fn whole(picture: &Picture) -> Self {
-        Self { left: 0, top: 0, width: picture.width, height: picture.height }
-    }
-}
-
 /// What [`read`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digit {
@@ -69,7 +41,7 @@ pub struct Digit {
     /// What the ink looked like in the picture; `None` for a blank one.
     pub ink: Option<Ink>,
     /// The ink's bounding box in the picture (the whole picture when blank).
-    pub region: Region,
+    pub region: Rect,
 }
 
 /// Finds the digit in a picture and brings it to MNIST's form on `height` x `width` pixels.
@@ -83,7 +55,7 @@ pub fn read(picture: &Picture, height: usize, width: usize, known: Option<Ink>) 
     assert!(picture.is_consistent(), "{} bytes are not a picture", picture.pixels.len());
     let picture = picture.to_gray();
     let Some((strokes, ink, region)) = search(&picture, known) else {
-        return Digit { pixels: vec![0; height * width], ink: None, region: Region::whole(&picture) };
+        return Digit { pixels: vec![0; height * width], ink: None, region: Rect::whole(&picture) };
     };
     Digit { pixels: place(&strokes, height, width), ink: Some(ink), region }
 }
@@ -109,12 +81,12 @@ pub(crate) fn already_placed(gray: &Picture, known: Option<Ink>) -> Option<Digit
         Ink::Light => (background.level(), gray.pixels.clone()),
         Ink::Dark => (255.0 - background.level(), gray.pixels.iter().map(|pixel| 255 - pixel).collect()),
     };
-    let region = Region::whole(gray);
+    let region = Rect::whole(gray);
     (ground <= CLEAN_BLACK).then_some(Digit { pixels, ink: found.and(Some(ink)), region })
 }
 
 /// The strokes, what their ink looks like, and where they are in the picture.
-fn search(gray: &Picture, known: Option<Ink>) -> Option<(Strokes, Ink, Region)> {
+fn search(gray: &Picture, known: Option<Ink>) -> Option<(Strokes, Ink, Rect)> {
     let (small, factor) = reduced(gray);
     let small = small.as_ref().unwrap_or(gray);
     let background = Background::of(&small.pixels, small.height, small.width);
@@ -128,11 +100,11 @@ fn search(gray: &Picture, known: Option<Ink>) -> Option<(Strokes, Ink, Region)> 
         // this ends.
         let around = surroundings(found, factor, gray);
         if let Some((strokes, ink, inner)) = search(&cut(gray, around), Some(ink)) {
-            let region = Region { left: around.left + inner.left, top: around.top + inner.top, ..inner };
+            let region = Rect { left: around.left + inner.left, top: around.top + inner.top, ..inner };
             return Some((strokes, ink, region));
         }
     }
-    let region = Region {
+    let region = Rect {
         left: found.left * factor,
         top: found.top * factor,
         width: (found.width * factor).min(gray.width - found.left * factor),
@@ -165,7 +137,7 @@ fn reduced(gray: &Picture) -> (Option<Picture>, usize) {
 }
 
 /// The found box, in pixels of the full picture, with a margin of half its size or 16 reduced pixels.
-fn surroundings(found: Region, factor: usize, gray: &Picture) -> Region {
+fn surroundings(found: Rect, factor: usize, gray: &Picture) -> Rect {
     let margin = (found.width.max(found.height) / 2).max(16);
     let axis = |start: usize, length: usize, limit: usize| {
         let first = start.saturating_sub(margin) * factor;
@@ -174,10 +146,10 @@ fn surroundings(found: Region, factor: usize, gray: &Picture) -> Region {
     };
     let (left, width) = axis(found.left, found.width, gray.width);
     let (top, height) = axis(found.top, found.height, gray.height);
-    Region { left, top, width, height }
+    Rect { left, top, width, height }
 }
 
-fn cut(gray: &Picture, region: Region) -> Picture {
+fn cut(gray: &Picture, region: Rect) -> Picture {
     let rows = gray.pixels.chunks_exact(gray.width).skip(region.top).take(region.height);
     let pixels = rows.flat_map(|row| &row[region.left..][..region.width]).copied().collect();
     Picture { channels: 1, height: region.height, width: region.width, pixels }
@@ -187,7 +159,7 @@ fn cut(gray: &Picture, region: Region) -> Picture {
 fn place(strokes: &Strokes, height: usize, width: usize) -> Vec<u8> {
     // 20 of 28, as in MNIST.
     let side = (height.min(width) * 20 + 14) / 28;
-    let Region { width: wide, height: tall, .. } = strokes.region;
+    let Rect { width: wide, height: tall, .. } = strokes.region;
     let long = wide.max(tall);
     let scaled = |length: usize| ((length * side + long / 2) / long).max(1);
     let (rows, columns) = (scaled(tall), scaled(wide));

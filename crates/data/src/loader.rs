@@ -11,35 +11,16 @@ use std::thread::JoinHandle;
 use burn_dataset::Dataset;
 use crossbeam_channel::{Receiver, bounded};
 
-use crate::augment::{Augment, Draw};
-use crate::{DataError, LabelledImage, Normaliser, Picture, Preprocess, order};
+use crate::augment::Augment;
+use crate::batch::PlainBatch;
+use crate::dataset::LabelledImage;
+use crate::error::DataError;
+use crate::picture::Picture;
+use crate::preprocess::{Normaliser, Preprocess};
+use crate::random::{Draw, shuffled};
 
 /// How many batches a worker makes ahead.
 const AHEAD: usize = 2;
-
-/// A batch as plain numbers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlainBatch {
-    /// Normalised pixels `[N, C, H, W]`.
-    pub images: Vec<f32>,
-    /// `[N, C, H, W]`.
-    pub shape: [usize; 4],
-    /// Class of each image `[N]`.
-    pub labels: Vec<usize>,
-    /// Each image's index in the dataset `[N]`.
-    pub indices: Vec<usize>,
-    /// What the images are mixed with, if they are.
-    pub mix: Option<Mix>,
-}
-
-/// What the images of a batch are mixed with: each image with another one of the batch.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mix {
-    /// Class of the other image `[N]`.
-    pub labels: Vec<usize>,
-    /// The own class's share of the target, 0 to 1; the rest is the other's.
-    pub share: f64,
-}
 
 /// What decides the batches.
 #[derive(Clone, Debug)]
@@ -100,25 +81,25 @@ impl Loader {
     /// The batches of an epoch (counted from 1) from `first_batch` (counted from 0) on.
     pub fn epoch(&self, epoch: usize, first_batch: usize) -> Batches {
         let order = match self.config.shuffle {
-            Some(seed) => order::shuffled(self.len(), seed, epoch as u64),
+            Some(seed) => shuffled(self.len(), seed, epoch as u64),
             None => (0..self.len() as u32).collect(),
         };
-        let plan = Arc::new(Plan { loader: self.clone(), epoch, order });
+        let batcher = Arc::new(EpochBatcher { loader: self.clone(), epoch, order });
         let end = self.batches_per_epoch();
         let workers = self.config.workers.min(end.saturating_sub(first_batch));
-        let queues = (0..workers).map(|worker| plan.clone().spawn(first_batch + worker, workers)).collect();
-        Batches { plan, first: first_batch, next: first_batch, end, queues }
+        let queues = (0..workers).map(|worker| batcher.clone().spawn(first_batch + worker, workers)).collect();
+        Batches { batcher, first: first_batch, next: first_batch, end, queues }
     }
 }
 
 /// One epoch: which image comes when.
-struct Plan {
+struct EpochBatcher {
     loader: Loader,
     epoch: usize,
     order: Vec<u32>,
 }
 
-impl Plan {
+impl EpochBatcher {
     fn batch(&self, batch: usize) -> Result<PlainBatch, DataError> {
         let Loader { name, dataset, preprocess, normaliser, config } = &self.loader;
         let start = batch * config.batch_size;
@@ -194,7 +175,7 @@ impl Drop for Queue {
 
 /// The batches of an epoch, in order. After an error there are no more.
 pub struct Batches {
-    plan: Arc<Plan>,
+    batcher: Arc<EpochBatcher>,
     first: usize,
     next: usize,
     end: usize,
@@ -209,13 +190,13 @@ impl Iterator for Batches {
             return None;
         }
         let made = match self.queues.len() {
-            0 => self.plan.batch(self.next),
+            0 => self.batcher.batch(self.next),
             workers => {
                 let queue = &self.queues[(self.next - self.first) % workers];
                 let received = queue.receiver.as_ref().and_then(|receiver| receiver.recv().ok());
                 // A worker ends early only by panicking inside the dataset.
                 received.unwrap_or_else(|| {
-                    let Loader { name, dataset, config, .. } = &self.plan.loader;
+                    let Loader { name, dataset, config, .. } = &self.batcher.loader;
                     let index = self.next * config.batch_size;
                     Err(DataError::Item { dataset: name.to_string(), index, len: dataset.len() })
                 })

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use burn_dataset::Dataset;
 use kiln_data::augment::RandomResizedCrop;
-use kiln_data::{Augment, DataError, ImageSet, Loader, LoaderConfig, Preprocess, Source, Splits};
+use kiln_data::{Augment, DataError, ImageSet, LoadOptions, Loader, LoaderConfig, Preprocess, Splits};
 
 const GRAY: &[u8] = include_bytes!("pictures/gray.png");
 const COLOUR: &[u8] = include_bytes!("pictures/rgb.jpg");
@@ -19,7 +19,7 @@ fn put(folder: &Path, path: &str, bytes: &[u8]) {
 }
 
 fn load(path: &Path) -> Result<Splits, DataError> {
-    Splits::load(path.to_str().unwrap(), &Source { offline: true, ..Source::default() })
+    Splits::load(path.to_str().unwrap(), &LoadOptions { offline: true, ..LoadOptions::default() })
 }
 
 /// How many images there are of each class.
@@ -162,7 +162,7 @@ fn put_cifar10(folder: &Path) {
 fn cifar_is_read_from_its_binary_files() {
     let folder = tempfile::tempdir().unwrap();
     put_cifar10(&folder.path().join("cifar10/cifar-10-batches-bin"));
-    let source = Source { data_dir: Some(folder.path().to_owned()), offline: true, ..Source::default() };
+    let source = LoadOptions { data_dir: Some(folder.path().to_owned()), offline: true, ..LoadOptions::default() };
     let splits = Splits::load("cifar10", &source).unwrap();
     assert_eq!(splits.train.labels().collect::<Vec<_>>(), [1, 9, 2, 9, 3, 9, 4, 9, 5, 9]);
     assert_eq!((splits.test.len(), splits.classes[9].as_str()), (1, "truck"));
@@ -236,7 +236,9 @@ fn a_folder_without_pictures_says_what_was_looked_for() {
     put(folder.path(), "cat/readme.txt", b"");
     let error = load(folder.path()).unwrap_err().to_string();
     assert!(
-        error.ends_with("no pictures in folders of classes below this folder (png, jpg, jpeg, bmp, webp, gif)"),
+        error.ends_with(
+            "no pictures in folders of classes below this folder (png, apng, jpg, jpeg, jpe, jfif, bmp, dib, webp, gif)"
+        ),
         "{error}"
     );
     put(folder.path(), "cat/a.png", GRAY);

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kiln_data::download::{self, CheckSum, DownloadError, FetchOptions, RemoteFile, fetch};
+use kiln_data::dataset;
+use kiln_data::download::{CheckSum, DownloadError, FetchOptions, RemoteFile, fetch};
 use md5::{Digest, Md5};
 
 const NAME: &str = "images.gz";
@@ -359,14 +360,14 @@ fn the_tables_are_complete() {
         ("cifar100", &["cifar-100-binary.tar.gz"]),
     ];
     for (dataset, expected) in expected {
-        let files = download::files(dataset).unwrap();
-        let names: Vec<&str> = files.iter().map(|file| file.name).collect();
+        let dataset = dataset::find(dataset).unwrap();
+        let names: Vec<&str> = dataset.files.iter().map(|file| file.name).collect();
         assert_eq!(names, expected);
-        for file in files {
-            let CheckSum::Md5(md5) = file.sum else { panic!("{file:?}") };
-            assert!(md5.len() == 32 && md5.bytes().all(|digit| b"0123456789abcdef".contains(&digit)));
-            assert!(!file.urls.is_empty() && file.urls.iter().all(|url| url.ends_with(file.name)));
+        for file in dataset.files {
+            assert!(file.md5.len() == 32 && file.md5.bytes().all(|digit| b"0123456789abcdef".contains(&digit)));
+            let urls = dataset.urls(file);
+            assert!(!urls.is_empty() && urls.iter().all(|url| url.ends_with(file.name)));
         }
     }
-    assert!(download::files("imagenet").is_none());
+    assert!(dataset::find("imagenet").is_none());
 }

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use kiln_data::{DataError, ImageSet, Source, Splits, idx};
+use kiln_data::dataset::idx;
+use kiln_data::{DataError, ImageSet, LoadOptions, Splits};
 
 fn assets() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/mnist")
@@ -38,7 +39,8 @@ fn written(folder: &tempfile::TempDir, name: &str, bytes: &[u8]) -> PathBuf {
 #[test]
 fn the_real_mnist_has_the_known_counts_and_first_labels() {
     let splits =
-        Splits::load("mnist", &Source { data_dir: Some(assets()), offline: true, ..Source::default() }).unwrap();
+        Splits::load("mnist", &LoadOptions { data_dir: Some(assets()), offline: true, ..LoadOptions::default() })
+            .unwrap();
     assert_eq!((splits.train.labels().count(), splits.test.labels().count()), (60_000, 10_000));
     assert_eq!(splits.train.shape(), Some([1, 28, 28]));
     assert_eq!(splits.train.labels().take(10).collect::<Vec<_>>(), [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
@@ -107,7 +109,7 @@ fn images_and_labels_must_belong_together() {
 #[test]
 fn a_folder_of_idx_files_is_a_dataset_and_its_faults_are_named() {
     let folder = tempfile::tempdir().unwrap();
-    let load = || Splits::load(folder.path().to_str().unwrap(), &Source::default());
+    let load = || Splits::load(folder.path().to_str().unwrap(), &LoadOptions::default());
     let message = load().unwrap_err().to_string();
     assert!(message.contains("no pictures in folders of classes"), "{message}");
 
@@ -131,14 +133,15 @@ fn a_folder_of_idx_files_is_a_dataset_and_its_faults_are_named() {
 
 #[test]
 fn what_is_no_dataset_is_refused_with_the_choices() {
-    let message = Splits::load("imagenet", &Source::default()).unwrap_err().to_string();
+    let message = Splits::load("imagenet", &LoadOptions::default()).unwrap_err().to_string();
     assert!(message.contains("mnist, fashion-mnist, kmnist, cifar10 or cifar100"), "{message}");
 }
 
 #[test]
 fn a_validation_split_is_stratified_and_fixed_by_its_seed() {
     let splits =
-        Splits::load("mnist", &Source { data_dir: Some(assets()), offline: true, ..Source::default() }).unwrap();
+        Splits::load("mnist", &LoadOptions { data_dir: Some(assets()), offline: true, ..LoadOptions::default() })
+            .unwrap();
     let (rest, taken) = splits.train.split(6_000, 42).unwrap();
     assert_eq!((rest.labels().count(), taken.labels().count()), (54_000, 6_000));
     let mut counts = [[0usize; 2]; 10];

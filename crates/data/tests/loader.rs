@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn_dataset::Dataset;
-use kiln_data::{DataError, LabelledImage, Loader, LoaderConfig, PlainBatch, Preprocess, Source, Splits};
+use kiln_data::{DataError, LabelledImage, LoadOptions, Loader, LoaderConfig, PlainBatch, Preprocess, Splits};
 
 fn mnist(count: usize) -> Arc<dyn Dataset<LabelledImage>> {
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/mnist");
     Arc::new(
-        Splits::load("mnist", &Source { data_dir: Some(assets), offline: true, ..Source::default() })
+        Splits::load("mnist", &LoadOptions { data_dir: Some(assets), offline: true, ..LoadOptions::default() })
             .unwrap()
             .test
             .first(count),

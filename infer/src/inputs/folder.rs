@@ -4,12 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
+use kiln_data::picture::has_picture_extension;
 use walkdir::{DirEntry, WalkDir};
 
 use super::{ErrorCode, Found, InputError, Source, Sources, unless_empty};
-
-/// Extensions that make a file an image whatever it holds; a damaged one is then reported, not passed over.
-const EXTENSIONS: [&str; 10] = ["png", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "webp", "gif", "apng"];
 
 /// The image files in a folder, and in those below it if `recursive`, in the order of their names: those with a known
 /// extension, and others that begin like an image. Names that begin with a dot are passed over, as shells do.
@@ -37,8 +35,8 @@ fn found(entry: walkdir::Result<DirEntry>) -> Option<Found> {
 }
 
 fn is_image(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-    let known = extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()));
+    // Called an image, it is one whatever it holds: a damaged one is reported, not passed over.
+    let known = has_picture_extension(path);
     match fs::metadata(path) {
         // Opening a pipe would wait for its writer: only files.
         Ok(metadata) => metadata.is_file() && (known || begins_like_an_image(path)),

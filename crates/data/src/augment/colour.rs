@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::draw::Draw;
 use super::rounding::{floor, integer, truncated};
 use super::tone::map;
 use crate::picture::Picture;
+use crate::random::Draw;
 
 /// Multiplies all values, in place: 0 gives black, 1 the picture itself. torchvision's `adjust_brightness`.
 pub fn adjust_brightness(picture: &mut Picture, factor: f64) {

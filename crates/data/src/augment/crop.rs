@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::draw::Draw;
-use crate::digit::Region;
-use crate::picture::Picture;
-use crate::resample::{Filter, Span, resample};
+use crate::picture::resample::{Filter, Span, resample};
+use crate::picture::{Picture, Rect};
+use crate::random::Draw;
 
 /// A crop of random area and shape, with the parameters of torchvision's `RandomResizedCrop`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +26,7 @@ const TRIES: usize = 10;
 
 impl RandomResizedCrop {
     /// Draws a rectangle of a picture of `height` x `width`: the area uniformly, the ratio uniformly in its logarithm.
-    pub fn draw(&self, height: usize, width: usize, draw: &mut Draw) -> Region {
+    pub fn draw(&self, height: usize, width: usize, draw: &mut Draw) -> Rect {
         let drawn = (0..TRIES).find_map(|_| {
             let area = (height * width) as f64 * draw.between(self.scale.0, self.scale.1);
             let ratio = draw.between(self.ratio.0.ln(), self.ratio.1.ln()).exp();
@@ -35,14 +34,14 @@ impl RandomResizedCrop {
             let rows = (area / ratio).sqrt().round_ties_even() as usize;
             ((1..=height).contains(&rows) && (1..=width).contains(&columns)).then(|| {
                 let (top, left) = (draw.below(height - rows + 1), draw.below(width - columns + 1));
-                Region { top, left, height: rows, width: columns }
+                Rect { top, left, height: rows, width: columns }
             })
         });
         drawn.unwrap_or_else(|| self.central(height, width))
     }
 
     /// The largest rectangle in the middle of a picture that keeps the range of ratios.
-    fn central(&self, height: usize, width: usize) -> Region {
+    fn central(&self, height: usize, width: usize) -> Rect {
         let ratio = width as f64 / height as f64;
         let (mut rows, mut columns) = (height, width);
         if ratio < self.ratio.0 {
@@ -50,7 +49,7 @@ impl RandomResizedCrop {
         } else if ratio > self.ratio.1 {
             columns = ((height as f64 * self.ratio.1).round_ties_even() as usize).clamp(1, width);
         }
-        Region { top: (height - rows) / 2, left: (width - columns) / 2, height: rows, width: columns }
+        Rect { top: (height - rows) / 2, left: (width - columns) / 2, height: rows, width: columns }
     }
 
     /// Cuts out a drawn rectangle and resizes it to `[C, height, width]`.
@@ -63,7 +62,7 @@ impl RandomResizedCrop {
 /// Cuts out a rectangle and resizes it to `[C, height, width]`, with the bytes of Pillow's `crop` and `resize`.
 ///
 /// What lies outside the picture is cut off, down to a single pixel; a side of 0 is taken as 1.
-pub fn resized_crop(picture: &Picture, region: Region, height: usize, width: usize, filter: Filter) -> Picture {
+pub fn resized_crop(picture: &Picture, region: Rect, height: usize, width: usize, filter: Filter) -> Picture {
     let (top, left) = (region.top.min(picture.height - 1), region.left.min(picture.width - 1));
     let (rows, columns) = (region.height.clamp(1, picture.height - top), region.width.clamp(1, picture.width - left));
     let (height, width) = (height.max(1), width.max(1));

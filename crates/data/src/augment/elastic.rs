@@ -4,9 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::draw::Draw;
 use super::sampling::Sampler;
 use crate::picture::Picture;
+use crate::random::Draw;
 
 /// Random displacements, with the parameters of torchvision's `ElasticTransform`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

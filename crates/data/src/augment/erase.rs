@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::draw::Draw;
-use crate::digit::Region;
-use crate::picture::Picture;
+use crate::picture::{Picture, Rect};
+use crate::random::Draw;
 
 /// Zhong et al., "Random Erasing Data Augmentation", 2017, with the parameters of torchvision's `RandomErasing`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,7 +28,7 @@ const TRIES: usize = 10;
 impl RandomErasing {
     /// Draws the rectangle for a picture of `height` x `width`; `None` when this picture stays whole: by chance, or
     /// because no try fitted.
-    pub fn draw(&self, height: usize, width: usize, draw: &mut Draw) -> Option<Region> {
+    pub fn draw(&self, height: usize, width: usize, draw: &mut Draw) -> Option<Rect> {
         if !draw.chance(self.probability) {
             return None;
         }
@@ -40,7 +39,7 @@ impl RandomErasing {
             let columns = (area / ratio).sqrt().round_ties_even() as usize;
             (rows < height && columns < width).then(|| {
                 let (top, left) = (draw.below(height - rows + 1), draw.below(width - columns + 1));
-                Region { top, left, height: rows, width: columns }
+                Rect { top, left, height: rows, width: columns }
             })
         })
     }
@@ -55,7 +54,7 @@ impl RandomErasing {
 
 /// Paints a rectangle, in place; what lies outside the picture is ignored. `fill` has a byte for each channel; a grey
 /// picture takes the first.
-pub fn erase(picture: &mut Picture, region: Region, fill: [u8; 3]) {
+pub fn erase(picture: &mut Picture, region: Rect, fill: [u8; 3]) {
     let (height, width) = (picture.height, picture.width);
     let left = region.left.min(width);
     let right = region.left.saturating_add(region.width).min(width);

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::draw::Draw;
 use super::sampling::Sampler;
 use crate::picture::Picture;
+use crate::random::Draw;
 
 /// Mirrors left and right, in place.
 pub fn flip_horizontal(picture: &mut Picture) {

@@ -1,7 +1,7 @@
 //! Mixtures of two pictures and their classes.
 
-use super::Draw;
-use crate::loader::{Mix, PlainBatch};
+use crate::batch::{Mix, PlainBatch};
+use crate::random::Draw;
 
 /// Mixes each picture of a batch with the one before it, all of a batch by the same share: mixup (Zhang et al., 2017) or
 /// CutMix (Yun et al., 2019), with timm's parameters.

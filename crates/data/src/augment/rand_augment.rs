@@ -7,11 +7,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::colour::{adjust_brightness, adjust_contrast, adjust_saturation};
-use super::draw::Draw;
 use super::geometry::{Affine, warp};
 use super::sharpness::adjust_sharpness;
 use super::tone::{autocontrast, equalize, posterize, solarize};
 use crate::picture::Picture;
+use crate::random::Draw;
 
 /// How many operations of which strength.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,5 @@
 //! What the paper looks like: its brightness as a plane (light often falls from one side) and its noise.
 
-use super::Ink;
-
 /// Ink must differ from the paper by more than this, in grey levels, however clean the picture is.
 const LEAST_CONTRAST: f32 = 10.0;
 
@@ -10,6 +8,15 @@ const NOISE_FACTOR: f32 = 4.0;
 
 /// Enough border pixels to fit a plane to; more only cost time.
 const SAMPLES: usize = 16_384;
+
+/// Whether the ink is lighter or darker than its ground.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    /// Light ink on a dark ground, as in MNIST.
+    Light,
+    /// Dark ink on light paper.
+    Dark,
+}
 
 /// The paper: `level + right * x + down * y` grey levels, x and y from -1 to 1 across the picture.
 #[derive(Clone, Copy, Debug)]

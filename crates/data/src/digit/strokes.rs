@@ -3,7 +3,7 @@
 //! Two thresholds. A stroke must have strong pixels (Otsu's split of everything above the noise), and reaches as far as
 //! weak ones are connected to it, because the faint edge of an antialiased stroke belongs to it.
 
-use super::Region;
+use crate::picture::Rect;
 
 /// A stroke counts when it has at least this share of the largest stroke's strong pixels.
 const LEAST_SHARE: usize = 33;
@@ -15,14 +15,14 @@ const LEAST_SIDE: usize = 3;
 #[derive(Clone, Debug)]
 pub(super) struct Strokes {
     /// Where, in the picture that was searched.
-    pub region: Region,
+    pub region: Rect,
     /// `[region.height, region.width]`: 0 = paper, 255 = the core of a stroke.
     pub pixels: Vec<u8>,
 }
 
 /// A horizontal run of weak pixels.
 #[derive(Clone, Copy)]
-struct Run {
+struct PixelRun {
     row: usize,
     start: usize,
     end: usize,
@@ -48,7 +48,8 @@ impl Strokes {
             return None;
         }
         let kept = |label: usize| strong[label] > 0 && strong[label] * LEAST_SHARE >= largest;
-        let runs: Vec<Run> = runs.iter().zip(&labels).filter(|&(_, &label)| kept(label)).map(|(run, _)| *run).collect();
+        let runs: Vec<PixelRun> =
+            runs.iter().zip(&labels).filter(|&(_, &label)| kept(label)).map(|(run, _)| *run).collect();
 
         let region = bounds(&runs)?;
         Some(Self { region, pixels: cut(strength, width, &runs, region, split) })
@@ -56,14 +57,14 @@ impl Strokes {
 }
 
 /// The bounding box of runs that are in order of their rows.
-fn bounds<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Option<Region> {
+fn bounds<'a>(runs: impl IntoIterator<Item = &'a PixelRun>) -> Option<Rect> {
     let mut runs = runs.into_iter();
     let first = runs.next()?;
     let (mut left, mut right, mut bottom) = (first.start, first.end, first.row);
     for run in runs {
         (left, right, bottom) = (left.min(run.start), right.max(run.end), run.row);
     }
-    Some(Region { left, top: first.row, width: right - left, height: bottom + 1 - first.row })
+    Some(Rect { left, top: first.row, width: right - left, height: bottom + 1 - first.row })
 }
 
 /// Otsu's threshold for the strengths above `floor`, and the mean of those above the threshold; `None` when there are
@@ -103,13 +104,13 @@ fn otsu(strength: &[u8], floor: u8) -> Option<(u8, u8)> {
 }
 
 /// The runs of pixels above `weak`, row by row.
-fn runs(strength: &[u8], width: usize, weak: u8) -> Vec<Run> {
+fn runs(strength: &[u8], width: usize, weak: u8) -> Vec<PixelRun> {
     let mut runs = Vec::new();
     for (row, line) in strength.chunks_exact(width).enumerate() {
         let mut at = 0;
         while let Some(start) = line[at..].iter().position(|&value| value > weak).map(|skipped| at + skipped) {
             let end = line[start..].iter().position(|&value| value <= weak).map_or(width, |length| start + length);
-            runs.push(Run { row, start, end });
+            runs.push(PixelRun { row, start, end });
             at = end;
         }
     }
@@ -117,7 +118,7 @@ fn runs(strength: &[u8], width: usize, weak: u8) -> Vec<Run> {
 }
 
 /// Labels each run with a run that represents its component (8-connected).
-fn connect(runs: &[Run]) -> Vec<usize> {
+fn connect(runs: &[PixelRun]) -> Vec<usize> {
     fn root(parents: &mut [usize], mut at: usize) -> usize {
         while parents[at] != at {
             parents[at] = parents[parents[at]];
@@ -145,8 +146,8 @@ fn connect(runs: &[Run]) -> Vec<usize> {
 
 /// The strengths of the runs alone, stretched so that a stroke's core is 255. The core is the 80th percentile of the
 /// strong pixels: strokes have soft edges, and noise would decide about a maximum.
-fn cut(strength: &[u8], width: usize, runs: &[Run], region: Region, split: u8) -> Vec<u8> {
-    let line = |run: &Run| &strength[run.row * width..][run.start..run.end];
+fn cut(strength: &[u8], width: usize, runs: &[PixelRun], region: Rect, split: u8) -> Vec<u8> {
+    let line = |run: &PixelRun| &strength[run.row * width..][run.start..run.end];
     let mut strong: Vec<u8> = runs.iter().flat_map(line).copied().filter(|&pixel| pixel > split).collect();
     let at = strong.len().saturating_sub(1) * 8 / 10;
     let core = if strong.is_empty() { 255 } else { u32::from(*strong.select_nth_unstable(at).1) };

@@ -9,11 +9,11 @@ use indicatif::ProgressBar;
 use ureq::http::{HeaderMap, StatusCode, header};
 use ureq::{Agent, Proxy};
 
-use super::CheckSum;
+use super::remote_file::CheckSum;
 use super::sum::Sum;
 
 /// Why one attempt failed.
-pub(super) enum Failure {
+pub(super) enum AttemptError {
     /// Writing failed: other addresses will not help.
     Disk(io::Error),
     /// The `.part` is good as far as it goes.
@@ -46,33 +46,33 @@ pub(super) fn attempt(
     part: &Path,
     expected: CheckSum,
     bar: &ProgressBar,
-) -> Result<(), Failure> {
+) -> Result<(), AttemptError> {
     // Not truncated: what is there is continued.
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(part);
-    let mut output = open.map_err(Failure::Disk)?;
+    let mut output = open.map_err(AttemptError::Disk)?;
     let mut sum = Sum::new(expected);
-    let mut length = io::copy(&mut output, &mut sum).map_err(Failure::Disk)?;
+    let mut length = io::copy(&mut output, &mut sum).map_err(AttemptError::Disk)?;
 
     let mut request = agent.get(url);
     if length > 0 {
         request = request.header(header::RANGE, format!("bytes={length}-"));
     }
-    let response = request.call().map_err(|error| Failure::Network(explain(error)))?;
+    let response = request.call().map_err(|error| AttemptError::Network(explain(error)))?;
     let status = response.status();
     let continued = length > 0 && continues(status, response.headers(), length);
     if status == StatusCode::RANGE_NOT_SATISFIABLE && length > 0 {
         let reason = format!("{} has more bytes than the file", part.display());
-        return Err(Failure::Wrong { resumed: true, reason });
+        return Err(AttemptError::Wrong { resumed: true, reason });
     }
     if status == StatusCode::PARTIAL_CONTENT && !continued {
-        return Err(Failure::Wrong { resumed: length > 0, reason: "the server sent another part".to_owned() });
+        return Err(AttemptError::Wrong { resumed: length > 0, reason: "the server sent another part".to_owned() });
     }
     if !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
-        return Err(Failure::Network(format!("HTTP status {}", status.as_u16())));
+        return Err(AttemptError::Network(format!("HTTP status {}", status.as_u16())));
     }
     if !continued {
         // The server sends everything: start over.
-        output.set_len(0).and_then(|()| output.seek(SeekFrom::Start(0))).map_err(Failure::Disk)?;
+        output.set_len(0).and_then(|()| output.seek(SeekFrom::Start(0))).map_err(AttemptError::Disk)?;
         (sum, length) = (Sum::new(expected), 0);
     }
 
@@ -84,12 +84,15 @@ pub(super) fn attempt(
     bar.set_position(length);
     let received = receive(body.into_reader(), &mut output, &mut sum, bar)?;
     if let Some(announced) = announced.filter(|&announced| received < announced) {
-        return Err(Failure::Network(format!("only {received} of {announced} bytes arrived")));
+        return Err(AttemptError::Network(format!("only {received} of {announced} bytes arrived")));
     }
-    output.sync_all().map_err(Failure::Disk)?;
+    output.sync_all().map_err(AttemptError::Disk)?;
     let found = sum.hexadecimal();
     if !expected.accepts(&found) {
-        return Err(Failure::Wrong { resumed: continued, reason: format!("its sum is {found}, expected {expected}") });
+        return Err(AttemptError::Wrong {
+            resumed: continued,
+            reason: format!("its sum is {found}, expected {expected}"),
+        });
     }
     Ok(())
 }
@@ -102,7 +105,7 @@ fn continues(status: StatusCode, headers: &HeaderMap, length: u64) -> bool {
 }
 
 /// Copies the body to the end of `output`; returns the number of bytes. Whatever arrived before an error is written.
-fn receive(mut body: impl Read, output: &mut File, sum: &mut Sum, bar: &ProgressBar) -> Result<u64, Failure> {
+fn receive(mut body: impl Read, output: &mut File, sum: &mut Sum, bar: &ProgressBar) -> Result<u64, AttemptError> {
     let mut buffer = vec![0; 64 * 1024];
     let mut received = 0;
     loop {
@@ -112,11 +115,11 @@ fn receive(mut body: impl Read, output: &mut File, sum: &mut Sum, bar: &Progress
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => {
                 let reason = explain(ureq::Error::from(error));
-                return Err(Failure::Network(format!("after {received} bytes: {reason}")));
+                return Err(AttemptError::Network(format!("after {received} bytes: {reason}")));
             }
         };
-        output.write_all(&buffer[..count]).map_err(Failure::Disk)?;
-        sum.write_all(&buffer[..count]).map_err(Failure::Disk)?;
+        output.write_all(&buffer[..count]).map_err(AttemptError::Disk)?;
+        sum.write_all(&buffer[..count]).map_err(AttemptError::Disk)?;
         received += count as u64;
         bar.inc(count as u64);
     }

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::RemoteFile;
-use super::attempt::{Failure, agent, attempt};
+use super::attempt::{AttemptError, agent, attempt};
+use super::error::DownloadError;
+use super::remote_file::RemoteFile;
 use super::sum::Sum;
 
 /// How [`fetch`] may go about it.
@@ -35,57 +36,6 @@ impl Default for FetchOptions {
     fn default() -> Self {
         Self { offline: false, timeout: Duration::from_secs(30), progress: false }
     }
-}
-
-/// Why a file could not be had. Each message is one line.
-#[derive(Debug, thiserror::Error)]
-pub enum DownloadError {
-    /// Not there, and no connection is allowed.
-    #[error("{name} is not in {} and --offline forbids to download it", folder.display())]
-    Offline {
-        /// The file's name.
-        name: String,
-        /// Where it was looked for.
-        folder: PathBuf,
-    },
-    /// There, but with other content, and no connection is allowed.
-    #[error(
-        "{} is damaged (its sum is {found}, expected {expected}) and --offline forbids to download it again",
-        path.display()
-    )]
-    WrongSum {
-        /// The file.
-        path: PathBuf,
-        /// Its sum.
-        found: String,
-        /// What its sum must be.
-        expected: String,
-    },
-    /// No address gave the file.
-    #[error("cannot download {name}: {}; put the file into {} by hand", reasons(failures), folder.display())]
-    AllFailed {
-        /// The file's name.
-        name: String,
-        /// Each address and why it failed, in the order tried.
-        failures: Vec<(String, String)>,
-        /// Where the file belongs.
-        folder: PathBuf,
-    },
-    /// The folder or a file in it cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The folder or file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-}
-
-fn reasons(failures: &[(String, String)]) -> String {
-    if failures.is_empty() {
-        return "no address is known".to_owned();
-    }
-    failures.iter().map(|(url, reason)| format!("{url}: {reason}")).collect::<Vec<_>>().join("; ")
 }
 
 /// An [`io::Error`] with its path.
@@ -186,9 +136,9 @@ fn download(
                 Err(failure) => failure,
             };
             let reason = match failure {
-                Failure::Disk(source) => return Err(DownloadError::Io { path: part, source }),
-                Failure::Network(reason) => reason,
-                Failure::Wrong { resumed, reason } => {
+                AttemptError::Disk(source) => return Err(DownloadError::Io { path: part, source }),
+                AttemptError::Network(reason) => reason,
+                AttemptError::Wrong { resumed, reason } => {
                     fs::remove_file(&part).map_err(at(&part))?;
                     if resumed {
                         continue;

@@ -7,7 +7,7 @@ use std::path::Path;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-use super::CheckSum;
+use super::remote_file::CheckSum;
 
 /// The sum of what is written into it.
 pub(super) enum Sum {

@@ -8,8 +8,8 @@ use std::io::Cursor;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
-use super::Picture;
 use super::integrity::{jpeg_is_complete, webp_is_consistent};
+use super::planar::Picture;
 
 /// The most pixels that [`Picture::decode`] accepts: 100 megapixels, twice a large camera's.
 pub const MAX_PIXELS: u64 = 100_000_000;

@@ -1,6 +1,6 @@
 //! Bytes to the network's numbers.
 
-use super::Preprocess;
+use super::description::Preprocess;
 
 /// The table that turns bytes into a network's numbers: torchvision's `ToTensor` (x / 255 in f32) and `Normalize`
 /// (minus mean, then divided by std, each rounded to f32), computed once for the 256 values of each channel.
@@ -34,5 +34,17 @@ impl Normaliser {
                 *out = table[usize::from(pixel)];
             }
         }
+    }
+}
+
+impl Preprocess {
+    /// `pixels` as the network's input: `(x / 255 - mean) / std`, one or more images of `[C, H, W]`.
+    ///
+    /// For many images build the [`Normaliser`] once.
+    ///
+    /// # Panics
+    /// As [`Normaliser::normalise_into`].
+    pub fn normalise_into(&self, pixels: &[u8], out: &mut [f32]) {
+        Normaliser::new(self).normalise_into(pixels, out);
     }
 }

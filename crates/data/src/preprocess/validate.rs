@@ -1,6 +1,6 @@
 //! The ranges of a description that was read from a file.
 
-use super::{MAX_SIDE, Preprocess, ResizeMode};
+use super::description::{MAX_SIDE, Preprocess, ResizeMode};
 
 /// Why a [`Preprocess`] cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

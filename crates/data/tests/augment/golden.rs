@@ -1,8 +1,8 @@
 use kiln_data::augment::{
-    Affine, Elastic, Operation, Region, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation,
-    adjust_sharpness, affine, crop_padded, flip_horizontal, flip_vertical, resized_crop,
+    Affine, Elastic, Operation, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness,
+    affine, crop_padded, flip_horizontal, flip_vertical, resized_crop,
 };
-use kiln_data::picture::Picture;
+use kiln_data::picture::{Picture, Rect};
 use kiln_data::preprocess::Filter;
 
 /// One result of torchvision.
@@ -101,7 +101,7 @@ fn affine_maps_are_torchvisions() {
 fn resized_crops_are_pillows() {
     let crop = |picture: &Picture, numbers: &[f64]| {
         let [top, left, height, width, rows, columns] = std::array::from_fn(|at| numbers[at] as usize);
-        resized_crop(picture, Region { top, left, height, width }, rows, columns, Filter::Bilinear)
+        resized_crop(picture, Rect { top, left, height, width }, rows, columns, Filter::Bilinear)
     };
     check("resized_crop", 30, 0, crop);
     check("resized_crop_vertical_first", 10, 1, crop);

@@ -1,9 +1,9 @@
 use kiln_data::augment::{
     Affine, ColourJitter, Draw, Elastic, Operation, RandAugment, RandomAffine, RandomErasing, RandomResizedCrop,
-    Region, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, affine, autocontrast, crop_padded,
-    equalize, erase, flip_horizontal, flip_vertical, posterize, random_crop_padded, resized_crop, solarize,
+    adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, affine, autocontrast, crop_padded, equalize,
+    erase, flip_horizontal, flip_vertical, posterize, random_crop_padded, resized_crop, solarize,
 };
-use kiln_data::picture::Picture;
+use kiln_data::picture::{Picture, Rect};
 use kiln_data::preprocess::Filter;
 
 /// A picture whose pixels all differ from their neighbours.
@@ -170,7 +170,7 @@ fn padded_crops_reach_every_place() {
 #[test]
 fn erasing_paints_one_rectangle_with_each_channels_byte() {
     let mut picture = pattern(3, 4, 5);
-    let region = Region { top: 1, left: 3, height: 2, width: 9 };
+    let region = Rect { top: 1, left: 3, height: 2, width: 9 };
     erase(&mut picture, region, [7, 8, 9]);
     let expected: Vec<u8> = (0..3 * 4 * 5)
         .map(|at| {
@@ -216,21 +216,21 @@ fn resized_crops_keep_their_area_and_ratio() {
 fn a_picture_that_no_crop_fits_gives_its_middle() {
     let whole = RandomResizedCrop { scale: (1.0, 1.0), ..RandomResizedCrop::default() };
     let mut draw = Draw::new(0, 0, 0);
-    assert_eq!(whole.draw(100, 20, &mut draw), Region { top: 36, left: 0, height: 27, width: 20 });
-    assert_eq!(whole.draw(30, 100, &mut draw), Region { top: 0, left: 30, height: 30, width: 40 });
+    assert_eq!(whole.draw(100, 20, &mut draw), Rect { top: 36, left: 0, height: 27, width: 20 });
+    assert_eq!(whole.draw(30, 100, &mut draw), Rect { top: 0, left: 30, height: 30, width: 40 });
     let impossible = RandomResizedCrop { scale: (4.0, 5.0), ..whole };
-    assert_eq!(impossible.draw(50, 60, &mut draw), Region { top: 0, left: 0, height: 50, width: 60 });
+    assert_eq!(impossible.draw(50, 60, &mut draw), Rect { top: 0, left: 0, height: 50, width: 60 });
 }
 
 #[test]
 fn a_crop_that_sticks_out_is_cut_off() {
     let picture = pattern(3, 6, 8);
-    let region = Region { top: 4, left: 5, height: 99, width: 99 };
+    let region = Rect { top: 4, left: 5, height: 99, width: 99 };
     let beyond = resized_crop(&picture, region, 2, 3, Filter::Bilinear);
     let expected: Vec<u8> =
         (0..3).flat_map(|channel| [37, 38, 39, 45, 46, 47].map(|at| picture.plane(channel)[at])).collect();
     assert_eq!(beyond.pixels, expected);
-    for region in [Region { top: 9, left: 9, height: 0, width: 0 }, Region { top: 5, left: 7, height: 1, width: 1 }] {
+    for region in [Rect { top: 9, left: 9, height: 0, width: 0 }, Rect { top: 5, left: 7, height: 1, width: 1 }] {
         let corner = resized_crop(&picture, region, 1, 1, Filter::Bilinear);
         assert_eq!(corner.pixels, [0, 1, 2].map(|channel| picture.plane(channel)[47]));
     }

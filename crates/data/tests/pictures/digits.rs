@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
-use kiln_data::digit::{self, Digit, Ink, Region};
-use kiln_data::picture::Picture;
+use kiln_data::digit::{self, Digit, Ink};
+use kiln_data::picture::{Picture, Rect};
 use kiln_data::preprocess::Preprocess;
 
 use super::{Noise, drawn};
@@ -170,7 +170,7 @@ fn blank_pictures_have_no_ink() {
         let prepared = Preprocess::mnist().pixels(&picture);
         assert!(!prepared.found_ink && !prepared.inverted, "{name}");
         assert_eq!(prepared.pixels, [0; 784], "{name}");
-        assert_eq!(prepared.region, Region::whole(&picture), "{name}");
+        assert_eq!(prepared.region, Rect::whole(&picture), "{name}");
     }
 }
 
@@ -211,7 +211,7 @@ fn strokes_of_any_thickness_reach_full_brightness() {
 #[test]
 fn the_region_is_the_inks() {
     let found = read(&seven(400, 40, 0, 255));
-    assert_eq!(found.region, Region { left: 100, top: 100, width: 200, height: 200 });
+    assert_eq!(found.region, Rect { left: 100, top: 100, width: 200, height: 200 });
     // Reduced for the search by 4: within that.
     let region = read(&seven(4000, 400, 0, 255)).region;
     for (value, expected) in [(region.left, 1000), (region.top, 1000), (region.width, 2000), (region.height, 2000)] {
@@ -219,7 +219,7 @@ fn the_region_is_the_inks() {
     }
     // A small one in a large picture is searched unreduced: exact.
     let dot = drawn(3000, 3000, |y, x| if (2000..2030).contains(&y) && (700..720).contains(&x) { 0 } else { 255 });
-    assert_eq!(read(&dot).region, Region { left: 700, top: 2000, width: 20, height: 30 });
+    assert_eq!(read(&dot).region, Rect { left: 700, top: 2000, width: 20, height: 30 });
 }
 
 #[test]

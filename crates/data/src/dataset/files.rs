@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use crate::Picture;
+use crate::picture::Picture;
 
 /// Files of pictures in a folder.
 #[derive(Debug)]
-pub(crate) struct Files {
+pub(crate) struct PictureFiles {
     folder: PathBuf,
     /// From the folder on, or whole.
     paths: Vec<PathBuf>,
@@ -16,7 +16,7 @@ pub(crate) struct Files {
     unreadable: Mutex<BTreeMap<PathBuf, String>>,
 }
 
-impl Files {
+impl PictureFiles {
     /// Files of which some are known already not to be readable.
     pub(crate) fn new(folder: PathBuf, paths: Vec<PathBuf>, unreadable: BTreeMap<PathBuf, String>) -> Self {
         Self { folder, paths, unreadable: Mutex::new(unreadable) }

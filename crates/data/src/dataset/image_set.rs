@@ -1,12 +1,14 @@
 //! Labelled images, in memory or in files, and parts of them, as burn-dataset's `Dataset`s.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn_dataset::Dataset;
 
-use crate::files::Files;
-use crate::{DataError, Picture, idx};
+use super::files::PictureFiles;
+use crate::error::DataError;
+use crate::picture::Picture;
+use crate::random::{SPLIT, shuffled};
 
 /// One image and its class.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub struct LabelledImage {
 #[derive(Clone, Debug)]
 pub struct ImageSet {
     name: Arc<str>,
-    images: Images,
+    images: Storage,
     labels: Arc<[u32]>,
     /// Which of the images belong to this set, in order; all of them without a selection.
     selection: Option<Arc<[u32]>>,
@@ -33,36 +35,14 @@ pub struct ImageSet {
 const FIRST: u64 = 0;
 
 #[derive(Clone, Debug)]
-enum Images {
+enum Storage {
     /// All of one shape `[channels, height, width]`, one after the other.
     Memory { shape: [usize; 3], pixels: Arc<[u8]> },
     /// Read when they are asked for.
-    Files(Arc<Files>),
+    Files(Arc<PictureFiles>),
 }
 
 impl ImageSet {
-    /// Reads images and labels from two IDX files, plain or compressed.
-    ///
-    /// # Errors
-    /// If a file is missing, damaged or empty, or the two do not belong together.
-    pub fn from_idx(name: &str, images_path: &Path, labels_path: &Path) -> Result<Self, DataError> {
-        let images = idx::read_images(images_path)?;
-        let labels = idx::read_labels(labels_path)?;
-        if labels.len() != images.count {
-            return Err(DataError::CountMismatch {
-                labels_path: labels_path.to_owned(),
-                images_path: images_path.to_owned(),
-                labels: labels.len(),
-                images: images.count,
-            });
-        }
-        if labels.is_empty() {
-            return Err(DataError::Empty { path: images_path.to_owned() });
-        }
-        let labels = labels.into_iter().map(u32::from).collect();
-        Ok(Self::in_memory(name, [1, images.height, images.width], images.pixels, labels))
-    }
-
     /// Images `[N, channels, height, width]` with their classes `[N]`.
     ///
     /// # Panics
@@ -74,13 +54,13 @@ impl ImageSet {
             "{} images of {shape:?}",
             labels.len()
         );
-        let images = Images::Memory { shape, pixels: pixels.into() };
+        let images = Storage::Memory { shape, pixels: pixels.into() };
         Self { name: name.into(), images, labels: labels.into(), selection: None }
     }
 
     /// Images in files with their classes, as many as files.
-    pub(crate) fn in_files(name: &str, files: Files, labels: Vec<u32>) -> Self {
-        Self { name: name.into(), images: Images::Files(Arc::new(files)), labels: labels.into(), selection: None }
+    pub(crate) fn in_files(name: &str, files: PictureFiles, labels: Vec<u32>) -> Self {
+        Self { name: name.into(), images: Storage::Files(Arc::new(files)), labels: labels.into(), selection: None }
     }
 
     /// The dataset's name, for messages.
@@ -91,22 +71,22 @@ impl ImageSet {
     /// Shape of the images, `[channels, height, width]`, if they are in memory; in files each may have its own.
     pub fn shape(&self) -> Option<[usize; 3]> {
         match self.images {
-            Images::Memory { shape, .. } => Some(shape),
-            Images::Files(_) => None,
+            Storage::Memory { shape, .. } => Some(shape),
+            Storage::Files(_) => None,
         }
     }
 
     /// The files that could not be read so far, each with the reason, in alphabetical order.
     pub fn unreadable(&self) -> Vec<(PathBuf, String)> {
         match &self.images {
-            Images::Memory { .. } => Vec::new(),
-            Images::Files(files) => files.unreadable(),
+            Storage::Memory { .. } => Vec::new(),
+            Storage::Files(files) => files.unreadable(),
         }
     }
 
     /// Classes of which no picture at all can be read, as far as their files were read so far, each with the reason for one.
     pub fn unreadable_classes(&self) -> Vec<(usize, String)> {
-        let Images::Files(files) = &self.images else { return Vec::new() };
+        let Storage::Files(files) = &self.images else { return Vec::new() };
         let mut reasons: std::collections::BTreeMap<usize, Option<String>> = Default::default();
         for index in 0..self.len() {
             let (Some(place), Some(label)) = (self.place(index), self.label(index)) else { continue };
@@ -121,8 +101,8 @@ impl ImageSet {
         for index in 0..self.len() {
             let (Some(place), Some(label)) = (self.place(index), self.label(index)) else { continue };
             sum = match &self.images {
-                Images::Memory { .. } => crc32c::crc32c_append(sum, self.pixels(index).unwrap_or_default()),
-                Images::Files(files) => crc32c::crc32c_append(sum, &files.fingerprint(place)),
+                Storage::Memory { .. } => crc32c::crc32c_append(sum, self.pixels(index).unwrap_or_default()),
+                Storage::Files(files) => crc32c::crc32c_append(sum, &files.fingerprint(place)),
             };
             sum = crc32c::crc32c_append(sum, &(label as u64).to_le_bytes());
         }
@@ -141,7 +121,7 @@ impl ImageSet {
 
     /// The bytes of an image in memory, `[channels, height, width]`; `None` beyond the end.
     pub fn pixels(&self, index: usize) -> Option<&[u8]> {
-        let Images::Memory { shape, pixels } = &self.images else { return None };
+        let Storage::Memory { shape, pixels } = &self.images else { return None };
         let size = shape.iter().product::<usize>();
         let place = self.place(index)?;
         pixels.get(place * size..(place + 1) * size)
@@ -170,7 +150,7 @@ impl ImageSet {
         if count >= self.len() {
             return self.clone();
         }
-        if let (Images::Files(_), Ok((_, part))) = (&self.images, self.split(count, FIRST)) {
+        if let (Storage::Files(_), Ok((_, part))) = (&self.images, self.split(count, FIRST)) {
             return part;
         }
         self.select((0..count).filter_map(|index| self.place(index)).map(|place| place as u32).collect())
@@ -188,7 +168,7 @@ impl ImageSet {
         }
         // Walking through the classes in turn and taking every len/count-th image gives each class its share, to the
         // nearest image, and exactly `count` in all.
-        let order = crate::order::shuffled(self.len(), seed, crate::order::SPLIT);
+        let order = shuffled(self.len(), seed, SPLIT);
         let mut by_class: Vec<(usize, u32)> = Vec::with_capacity(self.len());
         by_class.extend(order.into_iter().filter_map(|index| Some((self.label(index as usize)?, index))));
         by_class.sort_by_key(|&(label, _)| label);
@@ -245,11 +225,11 @@ impl Dataset<LabelledImage> for ImageSet {
     fn get(&self, index: usize) -> Option<LabelledImage> {
         let label = self.label(index)?;
         match &self.images {
-            Images::Memory { shape: [channels, height, width], .. } => {
+            Storage::Memory { shape: [channels, height, width], .. } => {
                 let (channels, height, width, pixels) = (*channels, *height, *width, self.pixels(index)?.to_vec());
                 Some(LabelledImage { picture: Some(Picture { channels, height, width, pixels }), label, fitted: true })
             }
-            Images::Files(files) => {
+            Storage::Files(files) => {
                 Some(LabelledImage { picture: files.read(self.place(index)?), label, fitted: false })
             }
         }

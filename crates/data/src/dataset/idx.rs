@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::DataError;
+use crate::error::DataError;
 
 /// No image is larger than this on a side: beyond it a header is damaged rather than a picture large.
 const MAX_SIDE: u32 = 4096;

@@ -1,0 +1,77 @@
+//! Folders of pictures, one folder a class.
+
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use super::listing::{Listing, PictureList, TEST, TRAIN, VALID};
+use super::splits::{Splits, folder_name};
+use crate::error::DataError;
+use crate::picture::{EXTENSIONS, has_picture_extension};
+
+/// Pictures in a folder: in `train` and `val` (and `test`) in it, or, without these, in the folder itself, of whose
+/// pictures every fifth is to test on. The folders of a part are its classes, in the order of their names; pictures may
+/// lie deeper. Names that begin with a dot are passed over.
+pub(super) fn read(folder: &Path, skip_unreadable: bool) -> Result<Splits, DataError> {
+    let part = |names: &[&str]| {
+        let mut parts: Vec<_> = folders(folder).filter(|path| is_called(path, names)).collect();
+        parts.sort();
+        parts.into_iter().next()
+    };
+    let train_folder = part(&TRAIN);
+    if let (None, Some(found)) = (&train_folder, part(&[&VALID[..], &TEST].concat())) {
+        return Err(DataError::NoTraining { found });
+    }
+    let find = |part: &Path| find(folder, part, skip_unreadable);
+    let train = find(train_folder.as_deref().unwrap_or(folder))?;
+    let [valid, test] = match train_folder {
+        Some(_) => [part(&VALID), part(&TEST)].map(|path| path.map(|path| find(&path)).transpose()),
+        None => [Ok(None), Ok(None)],
+    };
+    Listing { name: folder_name(folder), given: folder, folder, train, valid: valid?, test: test? }.splits()
+}
+
+/// The folders in a folder.
+fn folders(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir())
+}
+
+/// Whether the last part of a path is one of these names, in any case.
+fn is_called(path: &Path, names: &[&str]) -> bool {
+    path.file_name().is_some_and(|found| names.iter().any(|name| found.eq_ignore_ascii_case(name)))
+}
+
+/// The pictures in the folders of `part`, which lies in `folder`, in the order of their paths. Other file systems that are
+/// mounted below are not searched.
+fn find(folder: &Path, part: &Path, skip_unreadable: bool) -> Result<PictureList, DataError> {
+    let mut found = PictureList::default();
+    let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
+    let walk =
+        WalkDir::new(part).min_depth(1).follow_links(true).same_file_system(true).sort_by_file_name().into_iter();
+    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !hidden(entry.file_name())) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // A link that leads nowhere or to a folder above.
+            Err(error) => {
+                let path = error.path().unwrap_or(part).to_owned();
+                if error.depth() == 1 && path.is_dir() && !skip_unreadable {
+                    return Err(DataError::UnreadableClass { path, reason: error.to_string() });
+                }
+                found.unreadable.insert(path, error.to_string());
+                continue;
+            }
+        };
+        if entry.depth() < 2 || !has_picture_extension(entry.path()) || !entry.file_type().is_file() {
+            continue;
+        }
+        let within = entry.path().strip_prefix(part).unwrap_or(entry.path());
+        let class = within.iter().next().unwrap_or_default().to_string_lossy().into_owned();
+        let path = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        found.pictures.push((path.to_owned(), class));
+    }
+    if found.pictures.is_empty() {
+        return Err(DataError::NoPictures { folder: part.to_owned(), endings: EXTENSIONS.join(", ") });
+    }
+    Ok(found)
+}

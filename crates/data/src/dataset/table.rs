@@ -1,0 +1,41 @@
+//! Tables of pictures: CSV files of paths and classes.
+
+use std::path::{Path, PathBuf};
+
+use super::listing::{Listing, PictureList, TEST, TRAIN, VALID};
+use super::splits::Splits;
+use crate::error::DataError;
+
+/// Pictures that a table lists: its first line names the columns, `path` (from the table's folder on) and `label` (the
+/// class's name), and `split` (`train`, `val` or `test`) if it has that. Without it every fifth picture is to test on.
+pub(super) fn read(path: &Path) -> Result<Splits, DataError> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        path: PathBuf,
+        label: String,
+        #[serde(default)]
+        split: Option<String>,
+    }
+    let damaged = |reason: String| DataError::Table { path: path.to_owned(), reason };
+    let mut reader =
+        csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(|e| damaged(e.to_string()))?;
+    let [mut train, mut valid, mut test] = [PictureList::default(), PictureList::default(), PictureList::default()];
+    for (row, line) in reader.deserialize().zip(2..) {
+        let Row { path, label, split } = row.map_err(|error: csv::Error| damaged(error.to_string()))?;
+        if label.is_empty() || path.as_os_str().is_empty() {
+            return Err(damaged(format!("line {line}: a path or label is missing")));
+        }
+        let part = match split.as_deref() {
+            None | Some("") => &mut train,
+            Some(name) if TRAIN.contains(&name) => &mut train,
+            Some(name) if VALID.contains(&name) => &mut valid,
+            Some(name) if TEST.contains(&name) => &mut test,
+            Some(name) => return Err(damaged(format!("line {line}: split `{name}`, expected train, val or test"))),
+        };
+        part.pictures.push((path, label));
+    }
+    let given = |part: PictureList| (!part.pictures.is_empty()).then_some(part);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Listing { name, given: path, folder, train, valid: given(valid), test: given(test) }.splits()
+}

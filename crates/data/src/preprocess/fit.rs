@@ -1,0 +1,149 @@
+//! Fitting a picture to a network's input size.
+
+use super::description::{Polarity, Preprocess, ResizeMode};
+use crate::digit::{self, Ink};
+use crate::picture::resample::{Span, resample};
+use crate::picture::{Picture, Rect};
+
+/// What [`Preprocess::pixels`] made of a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fitted {
+    /// `[C, H, W]`, not yet normalised.
+    pub pixels: Vec<u8>,
+    /// Whether dark and light were exchanged.
+    pub inverted: bool,
+    /// `false` when a digit was looked for and the picture is blank; the pixels are then all background.
+    pub found_ink: bool,
+    /// The part of the picture that was used.
+    pub region: Rect,
+}
+
+impl Preprocess {
+    /// Fits a picture: `[C, H, W]` bytes, ready to be augmented or normalised.
+    ///
+    /// A picture that has the target size already keeps its pixels bit for bit, unless it is turned over or `resize_to`
+    /// asks for an enlargement first (torchvision enlarges then, too).
+    ///
+    /// # Panics
+    /// When the picture is not [consistent](Picture::is_consistent) or the description not [valid](Self::validate).
+    pub fn pixels(&self, picture: &Picture) -> Fitted {
+        assert!(picture.is_consistent(), "{} bytes are not a picture", picture.pixels.len());
+        if self.resize.mode == ResizeMode::Digit {
+            return self.digit(picture);
+        }
+        let picture = if self.channels == 1 { picture.to_gray() } else { picture.to_rgb() };
+        let inverted = self.polarity == Polarity::Auto && digit::ink(&picture.to_gray()) == Some(Ink::Dark);
+        let (mut pixels, region) = match self.resize.mode {
+            ResizeMode::Crop => self.crop(&picture),
+            ResizeMode::Pad => self.fit_whole(&picture),
+            ResizeMode::Squash | ResizeMode::Digit => self.squash(&picture),
+        };
+        if inverted {
+            pixels.iter_mut().for_each(|pixel| *pixel = 255 - *pixel);
+        }
+        if self.resize.mode == ResizeMode::Pad {
+            pixels = self.pad(&pixels, picture.height, picture.width);
+        }
+        Fitted { pixels, inverted, found_ink: true, region }
+    }
+
+    /// A picture as the network's input `[C, H, W]`, not yet normalised. One that is `fitted` is left as it is if it has the
+    /// right shape.
+    pub(crate) fn fit(&self, picture: Picture, fitted: bool) -> Picture {
+        let &Self { channels, height, width, .. } = self;
+        if fitted && [picture.channels, picture.height, picture.width] == [channels, height, width] {
+            return picture;
+        }
+        Picture { channels, height, width, pixels: self.pixels(&picture).pixels }
+    }
+
+    fn digit(&self, picture: &Picture) -> Fitted {
+        let gray = picture.to_gray();
+        let known = (self.polarity != Polarity::Auto).then_some(Ink::Light);
+        let clean = ((gray.height, gray.width) == (self.height, self.width))
+            .then(|| digit::already_placed(&gray, known))
+            .flatten();
+        let digit = clean.unwrap_or_else(|| digit::read(&gray, self.height, self.width, known));
+        Fitted {
+            pixels: if self.channels == 1 { digit.pixels } else { digit.pixels.repeat(self.channels) },
+            inverted: digit.ink == Some(Ink::Dark),
+            found_ink: digit.ink.is_some(),
+            region: digit.region,
+        }
+    }
+
+    fn squash(&self, picture: &Picture) -> (Vec<u8>, Rect) {
+        (self.resample(picture, Span::whole(self.height), Span::whole(self.width)), Rect::whole(picture))
+    }
+
+    /// torchvision's `Resize(resize_to)` and `CenterCrop`, computing only what the crop keeps.
+    fn crop(&self, picture: &Picture) -> (Vec<u8>, Rect) {
+        let (height, width) = (picture.height, picture.width);
+        let (full_height, full_width) = match self.resize.resize_to {
+            // torchvision cuts the fraction of the longer side.
+            Some(shorter) if height <= width => (shorter, shorter * width / height),
+            Some(shorter) => (shorter * height / width, shorter),
+            None if height * self.width <= width * self.height => (self.height, self.height * width / height),
+            None => (self.width * height / width, self.width),
+        };
+        let rows = Span { full: full_height, start: centered(full_height, self.height), length: self.height };
+        let columns = Span { full: full_width, start: centered(full_width, self.width), length: self.width };
+        // Where the crop lies in the picture, to the nearest pixel.
+        let back = |at: usize, full: usize, side: usize| (at * side + full / 2) / full;
+        let (top, left) = (back(rows.start, full_height, height), back(columns.start, full_width, width));
+        let region = Rect {
+            left,
+            top,
+            width: back(columns.start + self.width, full_width, width) - left,
+            height: back(rows.start + self.height, full_height, height) - top,
+        };
+        (self.resample(picture, rows, columns), region)
+    }
+
+    /// The picture as large as it fits, without the bars.
+    fn fit_whole(&self, picture: &Picture) -> (Vec<u8>, Rect) {
+        let (height, width) = self.fitted(picture.height, picture.width);
+        (self.resample(picture, Span::whole(height), Span::whole(width)), Rect::whole(picture))
+    }
+
+    /// The largest height and width of the picture's shape within the target.
+    fn fitted(&self, height: usize, width: usize) -> (usize, usize) {
+        let rounded = |a: usize, b: usize, c: usize| ((a * b + c / 2) / c).max(1);
+        if height * self.width <= width * self.height {
+            (rounded(height, self.width, width).min(self.height), self.width)
+        } else {
+            (self.height, rounded(width, self.height, height).min(self.width))
+        }
+    }
+
+    /// Adds the bars around a picture that was `height` x `width` before [`fit_whole`](Self::fit_whole).
+    fn pad(&self, fitted: &[u8], height: usize, width: usize) -> Vec<u8> {
+        let (height, width) = self.fitted(height, width);
+        let (top, left) = ((self.height - height) / 2, (self.width - width) / 2);
+        let mut output = Vec::with_capacity(self.channels * self.height * self.width);
+        for (plane, mean) in fitted.chunks_exact(height * width).zip(&self.mean) {
+            let bar = if self.polarity == Polarity::AsIs { (mean * 255.0).round() as u8 } else { 0 };
+            let start = output.len();
+            output.resize(start + self.height * self.width, bar);
+            for (row, line) in plane.chunks_exact(width).zip(output[start..].chunks_exact_mut(self.width).skip(top)) {
+                line[left..left + width].copy_from_slice(row);
+            }
+        }
+        output
+    }
+
+    fn resample(&self, picture: &Picture, rows: Span, columns: Span) -> Vec<u8> {
+        let (height, width) = (picture.height, picture.width);
+        if (rows, columns) == (Span::whole(height), Span::whole(width)) {
+            return picture.pixels.clone();
+        }
+        let plane = |channel| resample(picture.plane(channel), height, width, rows, columns, self.resize.filter);
+        (0..picture.channels).flat_map(plane).collect()
+    }
+}
+
+/// Where a centre crop starts: half of the rest, a half rounded to even (torchvision uses Python's `round`).
+fn centered(full: usize, crop: usize) -> usize {
+    let rest = full - crop;
+    rest / 2 + usize::from(rest % 4 == 3)
+}
