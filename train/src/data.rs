@@ -153,8 +153,8 @@ impl RunData {
     pub(crate) fn check_classes(&self, recipe: &Recipe) -> Result<(), Failure> {
         match self.train.unreadable_classes().into_iter().next() {
             Some((class, reason)) if !recipe.skip_unreadable => {
-                let reason = format!("none of its pictures can; one of them: {reason}");
-                Err(DataError::UnreadableClass { path: self.classes[class].clone().into(), reason }.into())
+                let source = format!("none of its pictures can; one of them: {reason}").into();
+                Err(DataError::UnreadableClass { path: self.classes[class].clone().into(), source }.into())
             }
             _ => Ok(()),
         }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use kiln_backend::{TargetError, ThreadError};
 use kiln_data::DataError;
+use kiln_data::download::DownloadError;
 use kiln_model::weights::{Fault, WeightsError};
 
 /// The exit codes, the same in every binary.
@@ -79,20 +80,30 @@ impl From<WeightsError> for Failure {
 
 impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
-        let exit = match error {
+        let exit = match &error {
             DataError::Unknown { .. } | DataError::Split { .. } => Exit::Usage,
-            DataError::Write(_) => Exit::Output,
+            DataError::Write { .. } | DataError::Download(DownloadError::Io { .. }) => Exit::Output,
             _ => Exit::Data,
         };
-        let flag = match error {
+        let flag = match &error {
             DataError::Split { .. } => "--valid-split: ",
             _ => "",
         };
-        let advice = match error {
+        let advice = match &error {
+            DataError::Missing { .. } => "; put its files there or name their folder with --data-dir",
+            DataError::Download(error) => download_advice(error),
             DataError::UnreadableClass { .. } => "; --skip-unreadable goes on without it",
             _ => "",
         };
         Self::new(exit, format!("{flag}{error}{advice}"))
+    }
+}
+
+/// What to add to the reason why a file was not downloaded: the flag that forbids it.
+pub(crate) fn download_advice(error: &DownloadError) -> &'static str {
+    match error {
+        DownloadError::Offline { .. } | DownloadError::WrongSum { .. } => " by --offline",
+        DownloadError::AllFailed { .. } | DownloadError::Io { .. } => "",
     }
 }
 
@@ -121,11 +132,16 @@ mod tests {
 
     #[test]
     fn errors_of_the_libraries_have_the_documented_codes() {
-        let unknown = DataError::Unknown { name: "x".to_owned() };
+        let unknown = DataError::Unknown { name: "x".to_owned(), known: Vec::new() };
         assert_eq!(Failure::from(unknown).exit, Exit::Usage);
         let missing = DataError::Missing { dataset: "mnist".to_owned(), looked: vec!["a".into(), "b".into()] };
         let failure = Failure::from(missing);
         assert_eq!(failure.exit, Exit::Data);
-        assert!(failure.message.contains("looked in a, b"), "{failure}");
+        assert!(failure.message.contains("looked in a, b; put its files there"), "{failure}");
+        assert!(failure.message.ends_with("--data-dir"), "{failure}");
+        let offline = DownloadError::Offline { name: "x.pth".to_owned(), folder: "cache".into() };
+        assert!(Failure::from(DataError::from(offline)).message.ends_with("turned off by --offline"));
+        let full = DownloadError::Io { path: "cache".into(), source: std::io::ErrorKind::StorageFull.into() };
+        assert_eq!(Failure::from(DataError::from(full)).exit, Exit::Output);
     }
 }

@@ -7,6 +7,7 @@ use kiln_data::download::{CheckSum, DownloadError, FetchOptions, RemoteFile, fet
 use kiln_model::Architecture;
 use kiln_model::weights::{Pretrained, WEIGHTS_URL};
 
+use crate::failure::download_advice;
 use crate::{Exit, Failure};
 
 /// The variable that names another place for the files, such as a mirror.
@@ -30,7 +31,7 @@ pub fn fetch_pretrained(architecture: Architecture, offline: bool) -> Result<Pat
     fetch(&file, &cache.join("weights"), FetchOptions { progress: true, offline, ..FetchOptions::default() }).map_err(
         |error| {
             let exit = if let DownloadError::Io { .. } = error { Exit::Output } else { Exit::Weights };
-            Failure::new(exit, format!("--pretrained: {error}"))
+            Failure::new(exit, format!("--pretrained: {error}{}", download_advice(&error)))
         },
     )
 }

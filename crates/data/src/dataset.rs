@@ -49,7 +49,8 @@ impl Splits {
             return table::read(path);
         }
         if !path.is_dir() {
-            return Err(DataError::Unknown { name: dataset.to_owned() });
+            let known = CATALOGUE.iter().map(|named| named.name).collect();
+            return Err(DataError::Unknown { name: dataset.to_owned(), known });
         }
         // CIFAR's files say which dataset they are.
         let cifar = CATALOGUE.iter().filter(|named| matches!(named.reader, Reader::Cifar(_)));

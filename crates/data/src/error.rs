@@ -1,12 +1,16 @@
 //! What can be wrong with a dataset.
 
+use std::error::Error;
+use std::io;
 use std::path::PathBuf;
+
+use crate::download::DownloadError;
 
 /// Why a dataset cannot be used; each message is one line that names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The dataset is in none of the places where it was looked for.
-    #[error("{dataset}: not found; looked in {}; put its files there or name their folder with --data-dir", list(.looked))]
+    #[error("{dataset}: not found; looked in {}", list(.looked))]
     Missing {
         /// The dataset's name.
         dataset: String,
@@ -23,30 +27,33 @@ pub enum DataError {
     },
     /// Neither a known name nor a folder.
     #[error(
-        "unknown dataset `{name}`: choose mnist, fashion-mnist, kmnist, cifar10 or cifar100, or give the path of a folder of \
-         pictures, of a CSV file, or of a folder with IDX files"
+        "unknown dataset `{name}`: choose {}, or give the path of a folder of pictures, of a CSV file, or of a folder with IDX \
+         files",
+        choice(.known)
     )]
     Unknown {
         /// What was asked for.
         name: String,
+        /// The names that are known.
+        known: Vec<&'static str>,
     },
     /// The file cannot be read.
-    #[error("{}: cannot be read: {reason}", .path.display())]
+    #[error("{}: cannot be read: {source}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        reason: String,
+        /// What the system said, or what is wrong with the content.
+        source: io::Error,
     },
     /// The compressed data is damaged.
-    #[error("{}: damaged gzip data after {offset} bytes of content: {reason}; fetch the file again", .path.display())]
+    #[error("{}: damaged gzip data after {offset} bytes of content: {source}; fetch the file again", .path.display())]
     Gzip {
         /// The file.
         path: PathBuf,
         /// How many bytes came out before the damage.
         offset: u64,
         /// What the decompressor said.
-        reason: String,
+        source: io::Error,
     },
     /// The file is not of the wanted IDX kind.
     #[error("{}: offset 0: expected {expected}, found the bytes {found:02x?}", .path.display())]
@@ -167,12 +174,12 @@ pub enum DataError {
         class: String,
     },
     /// A table that is not as it should be.
-    #[error("{}: {reason}; expected columns `path` and `label`, and `split` if wanted", .path.display())]
+    #[error("{}: {source}; expected columns `path` and `label`, and `split` if wanted", .path.display())]
     Table {
         /// The table.
         path: PathBuf,
         /// What is wrong.
-        reason: String,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// None of a set's pictures can be read.
     #[error("{dataset}: none of its {len} pictures could be read; the first: {reason}")]
@@ -185,12 +192,12 @@ pub enum DataError {
         reason: String,
     },
     /// A class that would be left out of the training without anybody noticing.
-    #[error("{}: this class cannot be read: {reason}", .path.display())]
+    #[error("{}: this class cannot be read: {source}", .path.display())]
     UnreadableClass {
         /// Its folder, or its name.
         path: PathBuf,
         /// Why not.
-        reason: String,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// An item vanished while its epoch was running.
     #[error("{dataset}: item {index} of {len} could not be read during the epoch")]
@@ -211,13 +218,26 @@ pub enum DataError {
         len: usize,
     },
     /// The dataset had to be downloaded, and could not be.
-    #[error("{0}")]
-    Download(String),
-    /// A download could not be kept.
-    #[error("{0}")]
-    Write(String),
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    /// A file from a downloaded archive could not be kept.
+    #[error("{}: cannot be written: {source}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// `a, b or c`.
+fn choice(names: &[&str]) -> String {
+    match names {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.concat(),
+    }
 }

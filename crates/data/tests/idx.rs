@@ -1,6 +1,7 @@
 //! IDX files, good and damaged: every fault is a typed error that names the file and the offset.
 
-use std::io::Write;
+use std::error::Error as _;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use kiln_data::dataset::idx;
@@ -92,6 +93,14 @@ fn damage_is_found_and_located() {
         assert!(message.contains(expected), "{name}: {message}");
         assert!(!message.contains('\n'), "{name}: {message}");
     }
+}
+
+#[test]
+fn what_the_system_said_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = idx::read_images(&folder.path().join("missing")).unwrap_err();
+    let cause = missing.source().and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);
+    assert_eq!(cause, Some(io::ErrorKind::NotFound));
 }
 
 #[test]

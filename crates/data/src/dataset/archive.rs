@@ -11,7 +11,7 @@ use crate::error::DataError;
 /// Takes some files out of a `.tar.gz` archive, into `folder`, whatever their folders in the archive. Each appears whole or
 /// not at all.
 pub(super) fn unpack(archive: &Path, folder: &Path, names: &[&str]) -> Result<(), DataError> {
-    let damaged = |error: std::io::Error| DataError::Read { path: archive.to_owned(), reason: error.to_string() };
+    let damaged = |source| DataError::Read { path: archive.to_owned(), source };
     let file = File::open(archive).map_err(damaged)?;
     let mut entries = tar::Archive::new(GzDecoder::new(BufReader::new(file)));
     for entry in entries.entries().map_err(damaged)? {
@@ -28,10 +28,10 @@ pub(super) fn unpack(archive: &Path, folder: &Path, names: &[&str]) -> Result<()
             file.sync_all()?;
             std::fs::rename(&aside, &path)
         });
-        written.map_err(|error| {
+        written.map_err(|source| {
             // What is left of it is of no use; that it cannot be removed says nothing new.
             let _ = std::fs::remove_file(&aside);
-            DataError::Write(format!("{}: cannot be written: {error}", path.display()))
+            DataError::Write { path, source }
         })?;
     }
     Ok(())

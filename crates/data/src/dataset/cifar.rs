@@ -59,8 +59,7 @@ impl Cifar {
     fn read_set(&self, name: &str, paths: &[PathBuf]) -> Result<ImageSet, DataError> {
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for path in paths {
-            let bytes = std::fs::read(path)
-                .map_err(|error| DataError::Read { path: path.clone(), reason: error.to_string() })?;
+            let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: path.clone(), source })?;
             let record = self.label_bytes + PIXELS;
             if bytes.is_empty() {
                 return Err(DataError::Empty { path: path.clone() });
@@ -84,11 +83,12 @@ impl Cifar {
     }
 
     fn read_class_names(&self, path: &Path) -> Result<Vec<String>, DataError> {
-        let failed = |reason: String| DataError::Read { path: path.to_owned(), reason };
-        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+        let failed = |source| DataError::Read { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(failed)?;
         let names: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
         if names.len() != self.classes {
-            return Err(failed(format!("{} names of classes, expected {}", names.len(), self.classes)));
+            let what = format!("{} names of classes, expected {}", names.len(), self.classes);
+            return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidData, what)));
         }
         Ok(names)
     }

@@ -56,7 +56,7 @@ fn find(folder: &Path, part: &Path, skip_unreadable: bool) -> Result<PictureList
             Err(error) => {
                 let path = error.path().unwrap_or(part).to_owned();
                 if error.depth() == 1 && path.is_dir() && !skip_unreadable {
-                    return Err(DataError::UnreadableClass { path, reason: error.to_string() });
+                    return Err(DataError::UnreadableClass { path, source: error.into() });
                 }
                 found.unreadable.insert(path, error.to_string());
                 continue;

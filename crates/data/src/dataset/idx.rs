@@ -77,7 +77,7 @@ struct IdxReader<'a> {
 
 impl<'a> IdxReader<'a> {
     fn open(path: &'a Path) -> Result<Self, DataError> {
-        let failed = |error: std::io::Error| DataError::Read { path: path.to_owned(), reason: error.to_string() };
+        let failed = |source| DataError::Read { path: path.to_owned(), source };
         let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(failed)?);
         // By content, not by name: a browser may have unpacked the file and kept `.gz`.
         let compressed = std::io::BufRead::fill_buf(&mut file).map_err(failed)?.starts_with(&[0x1f, 0x8b]);
@@ -93,16 +93,16 @@ impl<'a> IdxReader<'a> {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.broken(self.offset + filled as u64, &error)),
+                Err(error) => return Err(self.broken(self.offset + filled as u64, error)),
             }
         }
         self.offset += filled as u64;
         Ok(filled)
     }
 
-    fn broken(&self, offset: u64, error: &std::io::Error) -> DataError {
-        let (path, reason) = (self.path.to_owned(), error.to_string());
-        if self.compressed { DataError::Gzip { path, offset, reason } } else { DataError::Read { path, reason } }
+    fn broken(&self, offset: u64, source: std::io::Error) -> DataError {
+        let path = self.path.to_owned();
+        if self.compressed { DataError::Gzip { path, offset, source } } else { DataError::Read { path, source } }
     }
 
     fn magic(&mut self, expected: [u8; 4], kind: &'static str) -> Result<(), DataError> {

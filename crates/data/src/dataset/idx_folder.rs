@@ -32,7 +32,7 @@ pub(super) fn read(
 ) -> Result<Splits, DataError> {
     let read = |images: &str, labels: &str| {
         let (images, labels) = (idx::find(folder, images)?, idx::find(folder, labels)?);
-        Ok((ImageSet::from_idx(&name, &images, &labels)?, images, labels))
+        Ok::<_, DataError>((ImageSet::from_idx(&name, &images, &labels)?, images, labels))
     };
     let (train, _, train_labels) = read(TRAIN[0], TRAIN[1])?;
     let (test, test_images, test_labels) = read(TEST[0], TEST[1])?;

@@ -33,16 +33,13 @@ pub(super) fn locate(dataset: &NamedDataset, options: &LoadOptions) -> Result<Pa
 /// Downloads a dataset's files into a folder, and unpacks them.
 #[cfg(feature = "download")]
 fn fetch(dataset: &NamedDataset, folder: &Path) -> Result<(), DataError> {
-    use crate::download::{CheckSum, DownloadError, FetchOptions, RemoteFile, fetch};
+    use crate::download::{CheckSum, FetchOptions, RemoteFile, fetch};
     let options = FetchOptions { progress: true, ..FetchOptions::default() };
     for file in dataset.files {
         let urls = dataset.urls(file);
         let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
         let remote = RemoteFile { name: file.name, urls: &urls, sum: CheckSum::Md5(file.md5), size: Some(file.size) };
-        fetch(&remote, folder, options).map_err(|error| match error {
-            DownloadError::Io { .. } => DataError::Write(error.to_string()),
-            _ => DataError::Download(error.to_string()),
-        })?;
+        fetch(&remote, folder, options)?;
     }
     dataset.files.iter().try_for_each(|file| unpack(dataset, &folder.join(file.name), folder))
 }

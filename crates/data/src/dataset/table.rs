@@ -16,21 +16,23 @@ pub(super) fn read(path: &Path) -> Result<Splits, DataError> {
         #[serde(default)]
         split: Option<String>,
     }
-    let damaged = |reason: String| DataError::Table { path: path.to_owned(), reason };
+    let damaged = |source| DataError::Table { path: path.to_owned(), source };
     let mut reader =
-        csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(|e| damaged(e.to_string()))?;
+        csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(|error| damaged(error.into()))?;
     let [mut train, mut valid, mut test] = [PictureList::default(), PictureList::default(), PictureList::default()];
     for (row, line) in reader.deserialize().zip(2..) {
-        let Row { path, label, split } = row.map_err(|error: csv::Error| damaged(error.to_string()))?;
+        let Row { path, label, split } = row.map_err(|error: csv::Error| damaged(error.into()))?;
         if label.is_empty() || path.as_os_str().is_empty() {
-            return Err(damaged(format!("line {line}: a path or label is missing")));
+            return Err(damaged(format!("line {line}: a path or label is missing").into()));
         }
         let part = match split.as_deref() {
             None | Some("") => &mut train,
             Some(name) if TRAIN.contains(&name) => &mut train,
             Some(name) if VALID.contains(&name) => &mut valid,
             Some(name) if TEST.contains(&name) => &mut test,
-            Some(name) => return Err(damaged(format!("line {line}: split `{name}`, expected train, val or test"))),
+            Some(name) => {
+                return Err(damaged(format!("line {line}: split `{name}`, expected train, val or test").into()));
+            }
         };
         part.pictures.push((path, label));
     }

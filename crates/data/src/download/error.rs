@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
     /// Not there, and no connection is allowed.
-    #[error("{name} is not in {} and --offline forbids to download it", folder.display())]
+    #[error("{name} is not in {}, and downloads are turned off", folder.display())]
     Offline {
         /// The file's name.
         name: String,
@@ -16,7 +16,7 @@ pub enum DownloadError {
     },
     /// There, but with other content, and no connection is allowed.
     #[error(
-        "{} is damaged (its sum is {found}, expected {expected}) and --offline forbids to download it again",
+        "{} is damaged (its sum is {found}, expected {expected}), and downloads are turned off",
         path.display()
     )]
     WrongSum {
