@@ -1,10 +1,11 @@
 //! Datasets that are published as one compressed archive.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
 use flate2::read::GzDecoder;
+use tempfile::Builder;
 
 use crate::error::DataError;
 
@@ -22,17 +23,19 @@ pub(super) fn unpack(archive: &Path, folder: &Path, names: &[&str]) -> Result<()
         let Some(name) = names.iter().find(wanted) else { continue };
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).map_err(damaged)?;
-        let (path, aside) = (folder.join(name), folder.join(format!("{name}.{}.part", std::process::id())));
-        let written = File::create(&aside).and_then(|mut file| {
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&aside, &path)
-        });
-        written.map_err(|source| {
-            // What is left of it is of no use; that it cannot be removed says nothing new.
-            let _ = std::fs::remove_file(&aside);
-            DataError::Write { path, source }
-        })?;
+        let path = folder.join(name);
+        write_whole(&path, &bytes).map_err(|source| DataError::Write { path, source })?;
     }
+    Ok(())
+}
+
+/// Writes a file aside, flushes it to the disk and renames it into place.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (folder, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
+    // Made by `create_new`: a temporary file of tempfile's own could be read by this user alone.
+    let mut file = Builder::new().prefix(name).suffix(".part").make_in(folder, |aside| File::create_new(aside))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
     Ok(())
 }
