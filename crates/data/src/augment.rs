@@ -1,4 +1,4 @@
-//! Augmentation: random changes to training pictures that leave their classes as they are, and mixtures of two.
+//! Augmentation: random changes to training pictures that leave their classes unchanged, and mixtures of two pictures.
 //!
 //! ```text
 //! Picture ─► resized crop, padded crop, flips, affine, elastic, RandAugment, colour, erasing ─► [C, H, W] bytes
@@ -6,9 +6,9 @@
 //!          Draw(seed, epoch, index)                              batch [N, C, H, W] ─► mixup or CutMix
 //! ```
 //!
-//! Each operation is a plain function of a [`Picture`] and its numbers, with torchvision's meaning of them; each random form
-//! of it takes its numbers from a [`Draw`]. A draw is decided by the seed, the epoch and the picture's index alone, so an
-//! epoch is the same for any number of threads and can be continued after a stop.
+//! Each operation is a plain function of a [`Picture`] and parameters that mean what they mean in torchvision; its random
+//! form takes them from a [`Draw`]. A draw depends on the seed, the epoch and the picture's index alone, so an epoch is the
+//! same for any number of threads and can be resumed after an interruption.
 
 mod colour;
 mod crop;
@@ -37,38 +37,38 @@ use crate::batch::PlainBatch;
 use crate::picture::Picture;
 use crate::preprocess::{Polarity, Preprocess, ResizeMode};
 
-/// What is done to training pictures, in the order of the fields.
+/// What is done to training pictures, in the order of the fields. By default nothing is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Augment {
-    /// Takes a random part and resizes it, in place of the resizing that pictures otherwise get.
+    /// Crops a random part and resizes it, which replaces the usual resizing.
     pub resized_crop: Option<RandomResizedCrop>,
-    /// Shifts by up to so many pixels in each direction; what comes in is black.
+    /// Shifts by up to this many pixels in each direction, filling with black.
     pub crop_padding: usize,
-    /// How often left and right are exchanged.
+    /// Probability of a horizontal flip.
     pub hflip: f64,
-    /// How often top and bottom are exchanged.
+    /// Probability of a vertical flip.
     pub vflip: f64,
-    /// Turns, shifts, zooms and shears.
+    /// Rotates, shifts, scales and shears.
     pub affine: Option<RandomAffine>,
-    /// Bends lines.
+    /// Deforms elastically.
     pub elastic: Option<Elastic>,
-    /// Changes of colour and place of random kinds.
+    /// Applies random operations on colour and geometry.
     pub rand_augment: Option<RandAugment>,
-    /// Changes of brightness, contrast, saturation and hue.
+    /// Changes brightness, contrast, saturation and hue.
     pub colour: Option<ColourJitter>,
-    /// Erases a rectangle, to the mean colour.
+    /// Fills a rectangle with the mean colour.
     pub erasing: Option<RandomErasing>,
-    /// Mixes the pictures of a batch.
+    /// Mixes the pictures of a batch with each other.
     pub mixing: Option<Mixing>,
 }
 
 impl Augment {
-    /// A picture as the network's input `[C, H, W]`, changed at random; one that is `fitted` has that form already if its
-    /// size is right.
+    /// A picture as the network's input `[C, H, W]`, changed at random. One that is `fitted` already and has the right shape
+    /// is not resized.
     pub(crate) fn apply(&self, picture: Picture, fitted: bool, preprocess: &Preprocess, draw: &mut Draw) -> Picture {
         let mut picture = match &self.resized_crop {
             Some(crop) => {
-                // Ink is looked for in the whole picture.
+                // Ink can only be recognised in the whole picture.
                 let of_ink = preprocess.polarity == Polarity::Auto || preprocess.resize.mode == ResizeMode::Digit;
                 let picture = if of_ink { preprocess.fit(picture, fitted) } else { picture };
                 let picture = if preprocess.channels == 1 { picture.to_gray() } else { picture.to_rgb() };
@@ -103,7 +103,7 @@ impl Augment {
         picture
     }
 
-    /// Mixes the images of a batch with each other, if that is wanted.
+    /// Mixes the images of a batch with each other, if so configured.
     pub(crate) fn mix(&self, batch: &mut PlainBatch, draw: &mut Draw) {
         if let Some(mixing) = &self.mixing {
             mixing.apply(batch, draw);
@@ -111,7 +111,7 @@ impl Augment {
     }
 }
 
-/// The bytes that become zero, of three channels. Paper of drawings is black.
+/// The bytes of three channels that are zero after normalisation; black if the pictures show ink, whose ground is black.
 fn mean_colour(preprocess: &Preprocess) -> [u8; 3] {
     let byte = |channel: usize| preprocess.mean.get(channel).map_or(0, |mean| (mean * 255.).round() as u8);
     if preprocess.polarity == Polarity::AsIs { std::array::from_fn(byte) } else { [0; 3] }

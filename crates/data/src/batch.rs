@@ -1,25 +1,25 @@
-//! A batch as plain numbers, as the loader makes it and mixing changes it.
+//! Batches of images, before they become tensors.
 
-/// A batch as plain numbers.
+/// A batch as plain numbers, not yet tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlainBatch {
     /// Normalised pixels `[N, C, H, W]`.
     pub images: Vec<f32>,
-    /// `[N, C, H, W]`.
+    /// The shape of `images`: `[N, C, H, W]`.
     pub shape: [usize; 4],
     /// Class of each image `[N]`.
     pub labels: Vec<usize>,
     /// Each image's index in the dataset `[N]`.
     pub indices: Vec<usize>,
-    /// What the images are mixed with, if they are.
+    /// What the images have been mixed with; `None` if they have not.
     pub mix: Option<Mix>,
 }
 
-/// What the images of a batch are mixed with: each image with another one of the batch.
+/// How a batch's images have been mixed: each with another image of the same batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mix {
     /// Class of the other image `[N]`.
     pub labels: Vec<usize>,
-    /// The own class's share of the target, 0 to 1; the rest is the other's.
+    /// Weight of the image's own class in the target, 0 to 1; the other image's class has the rest.
     pub share: f64,
 }

@@ -1,9 +1,9 @@
-//! Datasets: those that have a name, and those that are the path of a folder or file.
+//! Datasets, given by name or by the path of a folder or file.
 //!
 //! ```text
-//! name ─► catalogue ─► locate (look, or fetch and unpack) ─► idx_folder, cifar ─► Splits of images in memory
-//! path ─────────────────────────────────────────────────────► idx_folder, cifar ─► the same
-//!                                                             folder, table ─────► Splits of images in files
+//! name ─► catalogue ─► locate (search, or download and unpack) ─► idx_folder, cifar ─► Splits of images in memory
+//! path ─────────────────────────────────────────────────────────► idx_folder, cifar ─► the same
+//!                                                                 folder, table ─────► Splits of images in files
 //! ```
 
 use std::path::Path;
@@ -30,15 +30,15 @@ pub use splits::{LoadOptions, Splits};
 use crate::error::DataError;
 
 impl Splits {
-    /// Loads a dataset by name (one of [`CATALOGUE`]'s), or by the path of a folder of pictures with a folder for each class,
-    /// of a CSV file that lists pictures, or of a folder of IDX files.
+    /// Loads a dataset by name (see [`CATALOGUE`]) or by path: a folder of pictures with one folder for each class, a CSV file
+    /// that lists pictures, or a folder of IDX or CIFAR files.
     ///
-    /// A name is looked for in `data_dir/<name>` and `data_dir` if given, then in `assets/<name>` from the current folder
-    /// upward, then in the user's cache folder. Found nowhere, it is downloaded to `data_dir/<name>` or else the cache folder,
-    /// unless `offline`.
+    /// A named dataset is searched for in `data_dir/<name>` and `data_dir` if given, then in `assets/<name>` in the current
+    /// folder and its ancestors, then in the user's cache folder. If it is in none of these, it is downloaded to
+    /// `data_dir/<name>`, or to the cache folder without `data_dir`, unless `offline` is set.
     ///
     /// # Errors
-    /// If it is not there, or a file is damaged.
+    /// If the dataset cannot be found or downloaded, or one of its files is damaged.
     pub fn load(dataset: &str, options: &LoadOptions) -> Result<Self, DataError> {
         if let Some(named) = find(dataset) {
             let folder = locate::locate(named, options)?;
@@ -52,19 +52,20 @@ impl Splits {
             let known = CATALOGUE.iter().map(|named| named.name).collect();
             return Err(DataError::Unknown { name: dataset.to_owned(), known });
         }
-        // CIFAR's files say which dataset they are.
+        // CIFAR's file names tell which of the datasets it is.
         let cifar = CATALOGUE.iter().filter(|named| matches!(named.reader, Reader::Cifar(_)));
         if let Some((named, folder)) = cifar.filter_map(|named| Some((named, named.find_in(path)?))).next() {
             return named.read(&folder);
         }
-        if idx_folder::has_begun(path) {
+        if idx_folder::has_any(path) {
             return read_idx_folder(path);
         }
         folder::read(path, options.skip_unreadable)
     }
 }
 
-/// IDX files without names of classes. A folder that is called like a dataset of the kind has that one's preprocessing.
+/// Reads IDX files that come without class names. If the folder is named like an IDX dataset of the catalogue, that
+/// dataset's preprocessing applies.
 fn read_idx_folder(folder: &Path) -> Result<Splits, DataError> {
     let name = splits::folder_name(folder);
     let alike = find(&name).filter(|named| matches!(named.reader, Reader::Idx { .. }));

@@ -1,18 +1,18 @@
-//! A digit anywhere in a picture, brought to MNIST's form.
+//! Finding a digit anywhere in a picture and bringing it to MNIST's form.
 //!
-//! A network trained on MNIST has only ever seen light ink on black, 20 pixels tall or wide, its centre of mass in the
-//! middle of 28 x 28 pixels. Photographs and scans look different; this module undoes the difference, in MNIST's own
-//! steps (LeCun et al., "The MNIST database", section on the normalisation):
+//! A network trained on MNIST has only ever seen light ink on black, 20 pixels tall or wide, with its centre of mass in the
+//! middle of 28 x 28 pixels. Photographs and scans look different. This module removes the difference by the steps with
+//! which MNIST itself was made (LeCun et al., "The MNIST database", on normalisation):
 //!
 //! ```text
-//! grey [h, w] -> paper's brightness, noise, and whether ink is lighter or darker     (background)
-//!             -> strength of ink at each pixel, 0 = paper                            (background)
+//! grey [h, w] -> brightness and noise of the paper, whether ink is lighter or darker (background)
+//!             -> strength of the ink at each pixel, 0 = paper                        (background)
 //!             -> connected strokes, specks dropped, bounding box                     (strokes)
 //!             -> longer side 20 pixels, antialiased, stretched so that ink reaches 255
-//!             -> centre of mass on pixel 14, 14 of 28 x 28, never cutting ink
+//!             -> centre of mass on pixel (14, 14) of 28 x 28, without cutting off ink
 //! ```
 //!
-//! Other sizes than 28 scale the 20 and the 14. One digit a picture: several are taken as one shape.
+//! For sizes other than 28, the 20 and the 14 are scaled. A picture is taken to show one digit; several count as one shape.
 
 use crate::picture::resample::{Filter, Span, resample, shrink};
 use crate::picture::{Picture, Rect};
@@ -24,33 +24,33 @@ use background::Background;
 pub use background::Ink;
 use strokes::Strokes;
 
-/// Pictures are reduced to at most this side before the ink is searched, in pixels.
+/// The longest side of the reduced picture in which ink is searched for, in pixels.
 const SEARCH_SIDE: usize = 1024;
 
-/// Ink that is smaller than this in the reduced picture is searched again in the full one, in pixels.
+/// If the ink is smaller than this in the reduced picture, it is searched for again at full resolution; in pixels.
 const ENOUGH_DETAIL: usize = 64;
 
-/// Below this brightness (of light ink's ground) a picture of the right size counts as clean.
+/// The brightest ground of light ink that counts as clean, in grey levels.
 const CLEAN_BLACK: f32 = 8.0;
 
-/// What [`read`] found.
+/// The result of [`read`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digit {
-    /// `[height, width]` of the requested size: light ink on black. All zero when there is no ink.
+    /// `[height, width]` of the requested size: light ink on black. All zero if there is no ink.
     pub pixels: Vec<u8>,
-    /// What the ink looked like in the picture; `None` for a blank one.
+    /// What the ink looked like in the picture; `None` if the picture is blank.
     pub ink: Option<Ink>,
-    /// The ink's bounding box in the picture (the whole picture when blank).
+    /// The ink's bounding box in the picture; the whole picture if it is blank.
     pub region: Rect,
 }
 
 /// Finds the digit in a picture and brings it to MNIST's form on `height` x `width` pixels.
 ///
-/// `known` says what the ink looks like; without it the picture's border decides what is ground, and whatever stands
-/// out from it is ink.
+/// `known` says what the ink looks like. Without it, the picture's border is taken for the ground, and whatever stands out
+/// from it for ink.
 ///
 /// # Panics
-/// When the picture is not [consistent](Picture::is_consistent).
+/// If the picture is not [consistent](Picture::is_consistent).
 pub fn read(picture: &Picture, height: usize, width: usize, known: Option<Ink>) -> Digit {
     assert!(picture.is_consistent(), "{} bytes are not a picture", picture.pixels.len());
     let picture = picture.to_gray();
@@ -60,10 +60,10 @@ pub fn read(picture: &Picture, height: usize, width: usize, known: Option<Ink>) 
     Digit { pixels: place(&strokes, height, width), ink: Some(ink), region }
 }
 
-/// What the ink of a picture looks like; `None` for a blank one.
+/// Whether a picture's ink is light or dark; `None` if the picture is blank.
 ///
 /// # Panics
-/// When the picture is not [consistent](Picture::is_consistent).
+/// If the picture is not [consistent](Picture::is_consistent).
 pub fn ink(picture: &Picture) -> Option<Ink> {
     let gray = picture.to_gray();
     let (small, _) = reduced(&gray);
@@ -71,8 +71,8 @@ pub fn ink(picture: &Picture) -> Option<Ink> {
     Background::of(&small.pixels, small.height, small.width).ink(&small.pixels, small.width)
 }
 
-/// A picture that looks like MNIST's already (a clean dark ground, or a clean light one to be turned over), its pixels
-/// untouched; `None` when it needs [`read`]. The size is the caller's business.
+/// Takes a picture that already looks like MNIST's (a clean dark ground, or a clean light one, which is inverted), leaving
+/// its pixels in place; `None` if it needs [`read`]. The caller checks the size.
 pub(crate) fn already_placed(gray: &Picture, known: Option<Ink>) -> Option<Digit> {
     let background = Background::of(&gray.pixels, gray.height, gray.width);
     let found = background.ink(&gray.pixels, gray.width);
@@ -85,7 +85,7 @@ pub(crate) fn already_placed(gray: &Picture, known: Option<Ink>) -> Option<Digit
     (ground <= CLEAN_BLACK).then_some(Digit { pixels, ink: found.and(Some(ink)), region })
 }
 
-/// The strokes, what their ink looks like, and where they are in the picture.
+/// The strokes, whether their ink is light or dark, and where they are in the picture.
 fn search(gray: &Picture, known: Option<Ink>) -> Option<(Strokes, Ink, Rect)> {
     let (small, factor) = reduced(gray);
     let small = small.as_ref().unwrap_or(gray);
@@ -96,8 +96,8 @@ fn search(gray: &Picture, known: Option<Ink>) -> Option<(Strokes, Ink, Rect)> {
     let found = strokes.region;
 
     if factor > 1 && found.width.max(found.height) < ENOUGH_DETAIL {
-        // A small digit in a large picture: look again at its surroundings, unreduced. They shrink with each step, so
-        // this ends.
+        // A small digit in a large picture: search its surroundings again at full resolution. They shrink with each step,
+        // so the recursion ends.
         let around = surroundings(found, factor, gray);
         if let Some((strokes, ink, inner)) = search(&cut(gray, around), Some(ink)) {
             let region = Rect { left: around.left + inner.left, top: around.top + inner.top, ..inner };
@@ -113,7 +113,8 @@ fn search(gray: &Picture, known: Option<Ink>) -> Option<(Strokes, Ink, Rect)> {
     Some((strokes, ink, region))
 }
 
-/// The picture with the mean of each square of `factor` x `factor` pixels, and the factor; `None` when it is small.
+/// The picture reduced by the mean of each square of `factor` x `factor` pixels, and the factor; `None` and 1 if the picture
+/// is small enough.
 fn reduced(gray: &Picture) -> (Option<Picture>, usize) {
     let factor = gray.height.max(gray.width).div_ceil(SEARCH_SIDE);
     if factor == 1 {
@@ -136,7 +137,7 @@ fn reduced(gray: &Picture) -> (Option<Picture>, usize) {
     (Some(Picture { channels: 1, height, width, pixels }), factor)
 }
 
-/// The found box, in pixels of the full picture, with a margin of half its size or 16 reduced pixels.
+/// The box found, in pixels of the full picture, with a margin of half its size but at least 16 reduced pixels.
 fn surroundings(found: Rect, factor: usize, gray: &Picture) -> Rect {
     let margin = (found.width.max(found.height) / 2).max(16);
     let axis = |start: usize, length: usize, limit: usize| {
@@ -155,7 +156,7 @@ fn cut(gray: &Picture, region: Rect) -> Picture {
     Picture { channels: 1, height: region.height, width: region.width, pixels }
 }
 
-/// MNIST's last steps: scale to the box, stretch, put the centre of mass into the middle.
+/// MNIST's last steps: scale to the box, stretch the brightness, move the centre of mass to the middle.
 fn place(strokes: &Strokes, height: usize, width: usize) -> Vec<u8> {
     // 20 of 28, as in MNIST.
     let side = (height.min(width) * 20 + 14) / 28;
@@ -176,7 +177,7 @@ fn place(strokes: &Strokes, height: usize, width: usize) -> Vec<u8> {
         });
         weighted as f64 / total.max(1) as f64
     };
-    // Whole pixels, as in MNIST: shifting by fractions would blur. Ink stays inside even where its mass is at one end.
+    // Shifts are by whole pixels, as in MNIST, since fractions would blur. Ink stays inside even if its mass is at one end.
     let start = |middle: usize, mass: f64, free: usize| ((middle as f64 - mass).round().max(0.0) as usize).min(free);
     let top = start(height / 2, mass(|at, columns| at / columns), height - rows);
     let left = start(width / 2, mass(|at, columns| at % columns), width - columns);
@@ -187,11 +188,11 @@ fn place(strokes: &Strokes, height: usize, width: usize) -> Vec<u8> {
     output
 }
 
-/// Scales brightness so that a stroke's core reaches 255. Strokes thinner than an output pixel come out grey and would
-/// look like nothing that MNIST has.
+/// Scales brightness so that the core of a stroke reaches 255. Otherwise strokes thinner than an output pixel would be grey,
+/// unlike anything in MNIST.
 ///
-/// The core is the 90th percentile of what is brighter than a quarter of the maximum: crossings are brighter than
-/// lines, and one of them must not decide.
+/// The core is the 90th percentile of the pixels brighter than a quarter of the maximum. The maximum itself will not do,
+/// because crossings are brighter than lines.
 fn stretch(pixels: &mut [u8]) {
     let brightest = pixels.iter().copied().max().unwrap_or(0);
     let mut ink: Vec<u8> = pixels.iter().copied().filter(|&pixel| pixel > brightest / 4).collect();

@@ -1,8 +1,8 @@
-//! Getting a file from the network once, verified.
+//! Downloading files once, with verification.
 //!
-//! A [`RemoteFile`] is a name, several addresses of the same bytes, and their checksum; with the feature `download`,
-//! `fetch` turns it into a verified file on the disk. MD5 guards against damage and stale mirrors, as in torchvision; it is
-//! no protection from an attacker.
+//! A [`RemoteFile`] has a name, several addresses of the same bytes, and their checksum. With the feature `download`, `fetch`
+//! turns it into a verified file on disk. MD5 guards against damage and stale mirrors, as in torchvision, but not against
+//! an attacker.
 
 #[cfg(feature = "download")]
 mod attempt;

@@ -1,4 +1,4 @@
-//! What can be wrong with a dataset.
+//! Why a dataset cannot be used.
 
 use std::error::Error;
 use std::io;
@@ -6,18 +6,18 @@ use std::path::PathBuf;
 
 use crate::download::DownloadError;
 
-/// Why a dataset cannot be used; each message is one line that names the file.
+/// Why a dataset cannot be used. Each message is one line and names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// The dataset is in none of the places where it was looked for.
+    /// The dataset is in none of the places searched.
     #[error("{dataset}: not found; looked in {}", list(.looked))]
     Missing {
         /// The dataset's name.
         dataset: String,
-        /// The folders that were tried, in order.
+        /// The folders searched, in order.
         looked: Vec<PathBuf>,
     },
-    /// A folder was named that does not hold all four files.
+    /// The folder lacks one of the four IDX files.
     #[error("{}: no {file} or {file}.gz in this folder", .folder.display())]
     NoFile {
         /// The folder.
@@ -25,7 +25,7 @@ pub enum DataError {
         /// The file's name without `.gz`.
         file: String,
     },
-    /// Neither a known name nor a folder.
+    /// Neither the name of a dataset nor an existing path.
     #[error(
         "unknown dataset `{name}`: choose {}, or give the path of a folder of pictures, of a CSV file, or of a folder with IDX \
          files",
@@ -34,7 +34,7 @@ pub enum DataError {
     Unknown {
         /// What was asked for.
         name: String,
-        /// The names that are known.
+        /// The names of all datasets.
         known: Vec<&'static str>,
     },
     /// The file cannot be read.
@@ -42,58 +42,58 @@ pub enum DataError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said, or what is wrong with the content.
+        /// The system's error, or what is wrong with the content.
         source: io::Error,
     },
-    /// The compressed data is damaged.
+    /// The gzip data is damaged.
     #[error("{}: damaged gzip data after {offset} bytes of content: {source}; fetch the file again", .path.display())]
     Gzip {
         /// The file.
         path: PathBuf,
-        /// How many bytes came out before the damage.
+        /// How many bytes were decompressed before the damage.
         offset: u64,
-        /// What the decompressor said.
+        /// The decompressor's error.
         source: io::Error,
     },
-    /// The file is not of the wanted IDX kind.
+    /// The file is not an IDX file of the expected kind.
     #[error("{}: offset 0: expected {expected}, found the bytes {found:02x?}", .path.display())]
     Kind {
         /// The file.
         path: PathBuf,
-        /// The wanted kind in words.
+        /// The expected kind, in words.
         expected: &'static str,
-        /// The first bytes, four if there are so many.
+        /// The first four bytes, or fewer if the file is shorter.
         found: Vec<u8>,
     },
-    /// A dimension in the header makes no sense.
+    /// A dimension in the header is out of range.
     #[error("{}: offset {offset}: {reason}", .path.display())]
     Header {
         /// The file.
         path: PathBuf,
-        /// Where in the (uncompressed) file.
+        /// Its position in the uncompressed file.
         offset: u64,
-        /// What is wrong.
+        /// What is wrong with it.
         reason: String,
     },
-    /// The content ends before what the header promises.
+    /// The content is shorter than its header says, or ends within a record.
     #[error("{}: truncated at offset {offset}: the header promises {expected} bytes; fetch the file again", .path.display())]
     Truncated {
         /// The file.
         path: PathBuf,
-        /// Where the (uncompressed) content ends.
+        /// Where the uncompressed content ends.
         offset: u64,
-        /// The (uncompressed) size that the header promises.
+        /// The uncompressed size it should have.
         expected: u64,
     },
-    /// The content goes on after what the header promises.
+    /// The content is longer than its header says.
     #[error("{}: offset {expected}: more bytes than the header promises", .path.display())]
     Trailing {
         /// The file.
         path: PathBuf,
-        /// The (uncompressed) size that the header promises.
+        /// The uncompressed size it should have.
         expected: u64,
     },
-    /// Images and labels do not belong together.
+    /// The numbers of images and labels differ.
     #[error("{}: {labels} labels, but {} has {images} images", .labels_path.display(), .images_path.display())]
     CountMismatch {
         /// The file of labels.
@@ -105,67 +105,67 @@ pub enum DataError {
         /// Number of images.
         images: usize,
     },
-    /// Training and test images differ in size.
+    /// Training and test images have different shapes.
     #[error("{}: images of {found:?}, but the training images are {expected:?} [channels, height, width]", .path.display())]
     SizeMismatch {
         /// The file of test images.
         path: PathBuf,
-        /// Its images' shape.
+        /// Its images' shape, `[channels, height, width]`.
         found: [usize; 3],
         /// The training images' shape.
         expected: [usize; 3],
     },
-    /// A label beyond the classes.
+    /// A label is not below the number of classes.
     #[error("{}: offset {offset}: label {label}, but there are {classes} classes", .path.display())]
     Label {
         /// The file.
         path: PathBuf,
-        /// Where in the (uncompressed) file.
+        /// Its position in the uncompressed file.
         offset: u64,
         /// The label.
         label: usize,
         /// Number of classes.
         classes: usize,
     },
-    /// There is nothing to train or test on.
+    /// The file contains no images.
     #[error("{}: no images in this file", .path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// A folder without pictures.
+    /// There are no picture files in the folder's class folders.
     #[error("{}: no pictures in folders of classes below this folder ({endings})", .folder.display())]
     NoPictures {
         /// The folder.
         folder: PathBuf,
-        /// What is taken for a picture.
+        /// The file name extensions that count as pictures.
         endings: String,
     },
-    /// There is nothing to tell apart.
+    /// There are fewer than two classes.
     #[error("{}: needs at least two classes, found {}", .path.display(), .found.as_ref().map_or("none".to_owned(), |class| format!("`{class}` alone")))]
     Classes {
         /// The folder or table.
         path: PathBuf,
-        /// The only class.
+        /// The only class, if there is one.
         found: Option<String>,
     },
-    /// A part of a dataset without the one to learn from.
+    /// There is a folder for validation or testing, but none for training.
     #[error("{}: no folder `train` beside it; call it otherwise if it is a class", .found.display())]
     NoTraining {
-        /// The part that is there.
+        /// The folder that is there.
         found: PathBuf,
     },
-    /// Names of something else than classes.
+    /// There are so many classes that the labels must be something else.
     #[error("{}: {found} different classes, at most {most}: is that the column of the classes?", .path.display())]
     TooManyClasses {
         /// The folder or table.
         path: PathBuf,
-        /// How many there are.
+        /// Number of classes found.
         found: usize,
-        /// How many there may be.
+        /// Number of classes allowed.
         most: usize,
     },
-    /// A picture of a class that is not learnt.
+    /// A validation or test picture has a class that no training picture has.
     #[error("{}: its class `{class}` has no training pictures", .path.display())]
     UnknownClass {
         /// The picture.
@@ -173,7 +173,7 @@ pub enum DataError {
         /// Its class.
         class: String,
     },
-    /// A table that is not as it should be.
+    /// The table is malformed.
     #[error("{}: {source}; expected columns `path` and `label`, and `split` if wanted", .path.display())]
     Table {
         /// The table.
@@ -181,25 +181,25 @@ pub enum DataError {
         /// What is wrong.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// None of a set's pictures can be read.
+    /// None of the set's pictures can be read.
     #[error("{dataset}: none of its {len} pictures could be read; the first: {reason}")]
     Unreadable {
         /// The dataset's name.
         dataset: String,
         /// The number of pictures.
         len: usize,
-        /// Why one of them cannot.
+        /// Why the first one cannot.
         reason: String,
     },
-    /// A class that would be left out of the training without anybody noticing.
+    /// A whole class cannot be read, and would silently be missing from training.
     #[error("{}: this class cannot be read: {source}", .path.display())]
     UnreadableClass {
-        /// Its folder, or its name.
+        /// The class's folder or name.
         path: PathBuf,
-        /// Why not.
+        /// Why it cannot be read.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// An item vanished while its epoch was running.
+    /// An item disappeared from the dataset during an epoch.
     #[error("{dataset}: item {index} of {len} could not be read during the epoch")]
     Item {
         /// The dataset's name.
@@ -209,7 +209,7 @@ pub enum DataError {
         /// The number of items.
         len: usize,
     },
-    /// A part of the training set was asked for that cannot be made.
+    /// The validation set asked for would leave no images on one side.
     #[error("cannot take {wanted} of {len} training images for validation")]
     Split {
         /// Images asked for.
@@ -217,15 +217,15 @@ pub enum DataError {
         /// Images there are.
         len: usize,
     },
-    /// The dataset had to be downloaded, and could not be.
+    /// The dataset could not be downloaded.
     #[error(transparent)]
     Download(#[from] DownloadError),
-    /// A file from a downloaded archive could not be kept.
+    /// A file unpacked from a download could not be written.
     #[error("{}: cannot be written: {source}", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }

@@ -1,11 +1,11 @@
-//! Images on their way to a network: datasets, preprocessing, decoding, and the loader of batches.
+//! From image files and datasets to a network's input: decoding, preprocessing, augmentation, and the batch loader.
 //!
 //! ```text
 //! dataset ─► ImageSet ──────────────► Loader ─► batches [N, C, H, W] f32      (training, evaluation)
 //! image file ─► Picture ─► Preprocess ─► [C, H, W] u8 ─► the same normalisation (inference)
 //! ```
 //!
-//! Knows no networks. Picture files are decoded with the feature `images`; datasets are fetched with `download`.
+//! This crate knows nothing of networks. The feature `images` decodes picture files, `download` fetches datasets.
 
 pub mod augment;
 mod batch;

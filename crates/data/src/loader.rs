@@ -1,9 +1,9 @@
-//! The loader: batches in an order that `(seed, epoch)` decides, made ahead by worker threads.
+//! The batch loader: batches are prepared ahead of time by worker threads, in an order determined by `(seed, epoch)`.
 //!
-//! Worker `w` of `n` makes the batches `w, w + n, w + 2n, ..` of the epoch and puts them into a queue of its own with
-//! room for two; the reader takes from the queues in turn. So the order never depends on which thread is faster, and
-//! no more than `2 n` batches wait in memory. Batches are plain numbers: tensors are made by the thread that trains,
-//! since a GPU runtime keeps a stream for every thread that touches it.
+//! Worker `w` of `n` makes batches `w, w + n, w + 2n, ..` of the epoch and puts them into its own queue, which holds two;
+//! the reader takes from the queues in turn. The order therefore never depends on which thread is faster, and at most
+//! `2 n` batches wait in memory. Batches are plain numbers: the training thread makes the tensors, because a GPU runtime
+//! keeps a stream for every thread that uses it.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -19,19 +19,20 @@ use crate::picture::Picture;
 use crate::preprocess::{Normaliser, Preprocess};
 use crate::random::{Draw, shuffled};
 
-/// How many batches a worker makes ahead.
+/// How many finished batches each worker's queue holds.
 const AHEAD: usize = 2;
 
-/// What decides the batches.
+/// What determines the batches.
 #[derive(Clone, Debug)]
 pub struct LoaderConfig {
-    /// Images in a batch; the last one of an epoch may be shorter.
+    /// Images in a batch; the last batch of an epoch may have fewer.
     pub batch_size: usize,
-    /// Shuffles each epoch anew, decided by this seed; `None` keeps the dataset's order.
+    /// The seed of the shuffle, which differs in each epoch; `None` keeps the dataset's order.
     pub shuffle: Option<u64>,
-    /// Threads that make batches ahead; 0 makes them on the reader's own thread.
+    /// Number of worker threads; with 0 the reading thread makes each batch when it is asked for.
     pub workers: usize,
-    /// How images are changed at random, decided by this seed, the epoch and the image; `None` leaves them as they are.
+    /// The random changes to images, and their seed; a change depends on seed, epoch and image alone. `None` leaves images
+    /// unchanged.
     pub augment: Option<(Augment, u64)>,
 }
 
@@ -46,7 +47,10 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// A loader of images for a network.
+    /// A loader that prepares `dataset`'s images as `preprocess` describes. `name` appears in error messages.
+    ///
+    /// # Panics
+    /// If the batch size is 0.
     pub fn new(
         name: &str,
         dataset: Arc<dyn Dataset<LabelledImage>>,
@@ -73,12 +77,12 @@ impl Loader {
         self.config.batch_size
     }
 
-    /// Number of batches in an epoch, the short last one included.
+    /// Number of batches in an epoch, including a shorter last one.
     pub fn batches_per_epoch(&self) -> usize {
         self.len().div_ceil(self.config.batch_size)
     }
 
-    /// The batches of an epoch (counted from 1) from `first_batch` (counted from 0) on.
+    /// The batches of an epoch (counted from 1), starting with `first_batch` (counted from 0).
     pub fn epoch(&self, epoch: usize, first_batch: usize) -> Batches {
         let order = match self.config.shuffle {
             Some(seed) => shuffled(self.len(), seed, epoch as u64),
@@ -92,7 +96,7 @@ impl Loader {
     }
 }
 
-/// One epoch: which image comes when.
+/// Makes the batches of one epoch.
 struct EpochBatcher {
     loader: Loader,
     epoch: usize,
@@ -112,7 +116,7 @@ impl EpochBatcher {
             let index = index as usize;
             let gone = || DataError::Item { dataset: name.to_string(), index, len: dataset.len() };
             let LabelledImage { picture, label, fitted } = dataset.get(index).ok_or_else(gone)?;
-            // What cannot be read is left out; its dataset knows.
+            // Unreadable pictures are left out of the batch; the dataset keeps a list of them.
             let Some(picture) = picture else { continue };
             let pixels = self.pixels(picture, fitted, index);
             let filled = images.len();
@@ -129,7 +133,7 @@ impl EpochBatcher {
         Ok(made)
     }
 
-    /// A picture as the network's input, `[C, H, W]` bytes.
+    /// A picture as `[C, H, W]` bytes of the network's input size, augmented if so configured.
     fn pixels(&self, picture: Picture, fitted: bool, index: usize) -> Vec<u8> {
         let Loader { preprocess, config, .. } = &self.loader;
         match &config.augment {
@@ -141,7 +145,7 @@ impl EpochBatcher {
         }
     }
 
-    /// Starts a worker that makes every `step`-th batch from `first` on.
+    /// Starts a worker that makes every `step`-th batch, beginning with `first`.
     fn spawn(self: Arc<Self>, first: usize, step: usize) -> Queue {
         let (sender, receiver) = bounded(AHEAD);
         let thread = std::thread::spawn(move || {
@@ -157,7 +161,7 @@ impl EpochBatcher {
     }
 }
 
-/// A worker and what it has made.
+/// A worker thread and its queue of finished batches.
 struct Queue {
     receiver: Option<Receiver<Result<PlainBatch, DataError>>>,
     thread: Option<JoinHandle<()>>,
@@ -165,7 +169,7 @@ struct Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // Closing the queue first wakes a worker that waits for room.
+        // Closing the queue first wakes a worker that is waiting for room in it.
         self.receiver = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -173,7 +177,7 @@ impl Drop for Queue {
     }
 }
 
-/// The batches of an epoch, in order. After an error there are no more.
+/// The batches of an epoch, in order. An error ends the iteration.
 pub struct Batches {
     batcher: Arc<EpochBatcher>,
     first: usize,
@@ -194,7 +198,7 @@ impl Iterator for Batches {
             workers => {
                 let queue = &self.queues[(self.next - self.first) % workers];
                 let received = queue.receiver.as_ref().and_then(|receiver| receiver.recv().ok());
-                // A worker ends early only by panicking inside the dataset.
+                // A worker ends early only if the dataset panics.
                 received.unwrap_or_else(|| {
                     let Loader { name, dataset, config, .. } = &self.batcher.loader;
                     let index = self.next * config.batch_size;

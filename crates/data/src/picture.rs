@@ -1,9 +1,9 @@
 //! A picture in memory: planar bytes, grey or RGB.
 //!
-//! Everything that looks at pixels (decoder, [`Preprocess`](crate::preprocess::Preprocess), digit reader) speaks this
-//! one form: `[C, H, W]`, one byte a value, C = 1 (grey) or 3 (red, green, blue planes one after the other). It is the
-//! layout of a network's input, so nothing has to be transposed later. Transparency, 16-bit depth, palettes and EXIF
-//! orientation are gone once a picture is decoded.
+//! The decoder, [`Preprocess`](crate::preprocess::Preprocess), augmentation and the digit reader all share this one form:
+//! `[C, H, W]`, one byte per value, C = 1 (grey) or 3 (red, green and blue planes, one after the other). It is the layout of
+//! a network's input, so nothing has to be transposed later. Decoding resolves transparency, 16-bit depth, palettes and
+//! EXIF orientation.
 
 #[cfg(feature = "images")]
 mod decode;

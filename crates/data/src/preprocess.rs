@@ -1,4 +1,4 @@
-//! From a picture of any size to the numbers that a network expects, described by data.
+//! Preprocessing, described by data: from a picture of any size to a network's input.
 //!
 //! A [`Preprocess`] is written into every weights file and read back, so inference cannot disagree with training:
 //!
@@ -6,8 +6,8 @@
 //! Picture [c, h, w] u8  --Preprocess::pixels-->  [C, H, W] u8  --normalise_into-->  [C, H, W] f32
 //! ```
 //!
-//! Between the two steps the training loader augments. The second step is torchvision's `ToTensor` and `Normalize`, to
-//! the bit.
+//! In training, augmentation happens between the two steps. The second step equals torchvision's `ToTensor` and
+//! `Normalize`, bit for bit.
 
 mod description;
 mod fit;

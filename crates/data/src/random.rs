@@ -1,4 +1,4 @@
-//! Random numbers that depend on seeds and counters alone: the same on every machine, for any number of threads.
+//! Random numbers that depend on seeds and counters alone: the same on every machine and for any number of threads.
 
 mod draw;
 mod order;

@@ -1,7 +1,7 @@
 //! Brightness, contrast, saturation and hue.
 //!
-//! The numbers are torchvision's for byte tensors: 32-bit floats, grey as 0.2989 R + 0.587 G + 0.114 B rounded down,
-//! and results cut off to bytes rather than rounded.
+//! The arithmetic is torchvision's for byte tensors: 32-bit floats, grey as 0.2989 R + 0.587 G + 0.114 B rounded down, and
+//! results truncated to bytes rather than rounded.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,13 +10,14 @@ use super::tone::map;
 use crate::picture::Picture;
 use crate::random::Draw;
 
-/// Multiplies all values, in place: 0 gives black, 1 the picture itself. torchvision's `adjust_brightness`.
+/// Multiplies all values by `factor`, in place: 0 gives black, 1 leaves the picture unchanged. torchvision's
+/// `adjust_brightness`.
 pub fn adjust_brightness(picture: &mut Picture, factor: f64) {
     let factor = factor as f32;
     map(&mut picture.pixels, |value| f32::from(value) * factor);
 }
 
-/// Moves all values away from the mean grey (or to it, below 1), in place: 0 gives one grey, 1 the picture itself.
+/// Scales the distance of all values from the mean grey, in place: 0 gives a uniform grey, 1 leaves the picture unchanged.
 /// torchvision's `adjust_contrast`.
 pub fn adjust_contrast(picture: &mut Picture, factor: f64) {
     let mean = mean_grey(picture);
@@ -24,8 +25,8 @@ pub fn adjust_contrast(picture: &mut Picture, factor: f64) {
     map(&mut picture.pixels, |value| f32::from(value) * factor + rest);
 }
 
-/// Moves each pixel away from its grey (or to it, below 1), in place: 0 gives a grey picture, 1 the picture itself.
-/// torchvision's `adjust_saturation`. A grey picture stays as it is.
+/// Scales the distance of each pixel from its own grey, in place: 0 gives a grey picture, 1 leaves it unchanged.
+/// torchvision's `adjust_saturation`. Grey pictures do not change.
 pub fn adjust_saturation(picture: &mut Picture, factor: f64) {
     let (factor, rest) = (factor as f32, (1.0 - factor) as f32);
     map_pixels(picture, |pixel| {
@@ -34,8 +35,8 @@ pub fn adjust_saturation(picture: &mut Picture, factor: f64) {
     });
 }
 
-/// Turns the colour wheel, in place: 0 and 1 are the picture itself, 0.5 the opposite colours. torchvision's
-/// `adjust_hue`. A grey picture stays as it is.
+/// Rotates the colour wheel, in place: 0 and 1 leave the picture unchanged, 0.5 gives the opposite colours. torchvision's
+/// `adjust_hue`. Grey pictures do not change.
 pub fn adjust_hue(picture: &mut Picture, turn: f64) {
     let turn = (turn.rem_euclid(1.0) * 6.0) as f32;
     map_pixels(picture, |pixel| turned(pixel, turn));
@@ -50,17 +51,17 @@ fn map_pixels(picture: &mut Picture, function: impl Fn([u8; 3]) -> [u8; 3]) {
     }
 }
 
-// A function of its own because only then does the compiler know that the planes do not overlap.
+// A separate function, because only then does the compiler know that the planes do not overlap.
 fn map_planes(red: &mut [u8], green: &mut [u8], blue: &mut [u8], function: impl Fn([u8; 3]) -> [u8; 3]) {
     for ((red, green), blue) in red.iter_mut().zip(green).zip(blue) {
         [*red, *green, *blue] = function([*red, *green, *blue]);
     }
 }
 
-/// One pixel with its hue moved by `turn` sixths of the colour wheel, from 0 to 6.
+/// A pixel with its hue shifted by `turn` sixths of the colour wheel, from 0 to 6.
 #[inline]
 fn turned([red, green, blue]: [u8; 3], turn: f32) -> [u8; 3] {
-    // torchvision goes over values from 0 to 1, and from there to bytes by this factor.
+    // torchvision converts to values from 0 to 1, and back to bytes by this factor.
     const SCALE: f32 = 255.999 / 255.0;
     let [r, g, b] = [red, green, blue].map(f32::from);
     let value = r.max(g).max(b);
@@ -73,7 +74,7 @@ fn turned([red, green, blue]: [u8; 3], turn: f32) -> [u8; 3] {
         (4.0, r - g)
     };
     let hue = start + difference / range.max(1.0) + turn;
-    // Each channel is at its lowest for two sixths of the wheel, at its highest for two, and on the way for one each.
+    // Around the wheel each channel is lowest for two sixths, highest for two, and in transition for one sixth each way.
     let channel = |offset: f32| {
         let place = hue + offset;
         let place = place - if place >= 12.0 { 12.0 } else { 0.0 };
@@ -90,7 +91,7 @@ fn grey(pixel: [u8; 3]) -> f32 {
     floor(red * 0.2989 + green * 0.587 + blue * 0.114)
 }
 
-/// The mean of a picture's grey values.
+/// The mean grey of a picture.
 fn mean_grey(picture: &Picture) -> f32 {
     let lines = |channel: usize| picture.plane(channel).chunks_exact(picture.width);
     let sum: u64 = if picture.channels == 3 {
@@ -106,16 +107,16 @@ fn sum_of_grey(red: &[u8], green: &[u8], blue: &[u8]) -> u64 {
     u64::from(pixels.map(|((&red, &green), &blue)| integer(grey([red, green, blue]))).fold(0, u32::wrapping_add))
 }
 
-/// The ranges of torchvision's `ColorJitter`; 0 leaves a property as it is.
+/// The ranges of torchvision's `ColorJitter`; 0 leaves a property unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ColourJitter {
     /// The factor is drawn from max(0, 1 - brightness) to 1 + brightness.
     pub brightness: f64,
     /// As for brightness.
     pub contrast: f64,
-    /// As for brightness; without effect on grey pictures.
+    /// As for brightness; has no effect on grey pictures.
     pub saturation: f64,
-    /// The turn is drawn from -hue to hue, at most 0.5; without effect on grey pictures.
+    /// The rotation of the colour wheel is drawn from -hue to hue, at most 0.5; has no effect on grey pictures.
     pub hue: f64,
 }
 

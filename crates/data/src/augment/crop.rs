@@ -1,4 +1,5 @@
-//! Random resized crop: the standard augmentation of ImageNet training ("Going Deeper with Convolutions", 2014).
+//! Random resized crop, the standard augmentation of ImageNet training (Szegedy et al., "Going Deeper with Convolutions",
+//! 2014).
 
 use serde::{Deserialize, Serialize};
 
@@ -6,12 +7,12 @@ use crate::picture::resample::{Filter, Span, resample};
 use crate::picture::{Picture, Rect};
 use crate::random::Draw;
 
-/// A crop of random area and shape, with the parameters of torchvision's `RandomResizedCrop`.
+/// A crop of random area and aspect ratio, with the parameters of torchvision's `RandomResizedCrop`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RandomResizedCrop {
-    /// Smallest and largest area of the crop, as a share of the picture's.
+    /// The smallest and largest area of the crop, as a share of the picture's.
     pub scale: (f64, f64),
-    /// Smallest and largest width of the crop divided by its height.
+    /// The smallest and largest aspect ratio of the crop, width / height.
     pub ratio: (f64, f64),
 }
 
@@ -21,11 +22,11 @@ impl Default for RandomResizedCrop {
     }
 }
 
-/// How many crops are tried before the central one is taken.
+/// How many random crops are tried before the central one is taken.
 const TRIES: usize = 10;
 
 impl RandomResizedCrop {
-    /// Draws a rectangle of a picture of `height` x `width`: the area uniformly, the ratio uniformly in its logarithm.
+    /// Draws a rectangle of a picture of `height` x `width`. The area is drawn uniformly, the aspect ratio log-uniformly.
     pub fn draw(&self, height: usize, width: usize, draw: &mut Draw) -> Rect {
         let drawn = (0..TRIES).find_map(|_| {
             let area = (height * width) as f64 * draw.between(self.scale.0, self.scale.1);
@@ -40,7 +41,7 @@ impl RandomResizedCrop {
         drawn.unwrap_or_else(|| self.central(height, width))
     }
 
-    /// The largest rectangle in the middle of a picture that keeps the range of ratios.
+    /// The largest central rectangle whose aspect ratio is within the range.
     fn central(&self, height: usize, width: usize) -> Rect {
         let ratio = width as f64 / height as f64;
         let (mut rows, mut columns) = (height, width);
@@ -52,16 +53,16 @@ impl RandomResizedCrop {
         Rect { top: (height - rows) / 2, left: (width - columns) / 2, height: rows, width: columns }
     }
 
-    /// Cuts out a drawn rectangle and resizes it to `[C, height, width]`.
+    /// Draws a rectangle, cuts it out and resizes it to `[C, height, width]`.
     pub fn apply(&self, picture: &Picture, height: usize, width: usize, filter: Filter, draw: &mut Draw) -> Picture {
         let region = self.draw(picture.height, picture.width, draw);
         resized_crop(picture, region, height, width, filter)
     }
 }
 
-/// Cuts out a rectangle and resizes it to `[C, height, width]`, with the bytes of Pillow's `crop` and `resize`.
+/// Cuts out a rectangle and resizes it to `[C, height, width]`, with the same bytes as Pillow's `crop` and `resize`.
 ///
-/// What lies outside the picture is cut off, down to a single pixel; a side of 0 is taken as 1.
+/// The rectangle is clipped to the picture, down to a single pixel; sides of 0 are taken as 1.
 pub fn resized_crop(picture: &Picture, region: Rect, height: usize, width: usize, filter: Filter) -> Picture {
     let (top, left) = (region.top.min(picture.height - 1), region.left.min(picture.width - 1));
     let (rows, columns) = (region.height.clamp(1, picture.height - top), region.width.clamp(1, picture.width - left));

@@ -1,4 +1,4 @@
-//! Elastic deformation: every pixel is moved a little, neighbours alike, as if the paper were rubber.
+//! Elastic deformation: every pixel is displaced a little, and neighbours similarly, as if the paper were rubber.
 //!
 //! Simard et al., "Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis", 2003.
 
@@ -11,22 +11,22 @@ use crate::random::Draw;
 /// Random displacements, with the parameters of torchvision's `ElasticTransform`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Elastic {
-    /// Strength: the smoothed noise is multiplied by `alpha / 2` pixels. The half is torchvision's, whose noise is
-    /// added to coordinates that go from -1 to 1.
+    /// Strength: the smoothed noise is multiplied by `alpha / 2` pixels. The half comes from torchvision, which adds the noise
+    /// to coordinates from -1 to 1.
     pub alpha: f64,
-    /// Standard deviation of the Gaussian that smooths the noise, in pixels; 0 leaves the noise as it is.
+    /// Standard deviation of the Gaussian that smooths the noise, in pixels; 0 leaves the noise unsmoothed.
     pub sigma: f64,
 }
 
 impl Elastic {
-    /// Deforms a picture by drawn noise; bilinear sampling, `fill` where nothing comes from the picture.
+    /// Deforms a picture by random noise, with bilinear sampling. Pixels from outside the picture are `fill`.
     pub fn apply(&self, picture: &Picture, fill: u8, draw: &mut Draw) -> Picture {
         let count = 2 * picture.height * picture.width;
         let noise: Vec<f32> = (0..count).map(|_| draw.between(-1.0, 1.0) as f32).collect();
         self.deform(picture, noise, fill)
     }
 
-    /// Deforms a picture by noise `[2, H, W]` between -1 and 1: first along x, then along y. Missing noise is 0.
+    /// Deforms a picture by noise `[2, H, W]` between -1 and 1: displacements along x, then along y. Missing values are 0.
     pub fn deform(&self, picture: &Picture, mut noise: Vec<f32>, fill: u8) -> Picture {
         let (height, width) = (picture.height, picture.width);
         let size = height * width;
@@ -44,9 +44,9 @@ impl Elastic {
     }
 }
 
-/// A Gaussian that ends four standard deviations from its middle, with the sum 1.
+/// A Gaussian kernel with sum 1, cut off at four standard deviations.
 fn gaussian(sigma: f64) -> Vec<f32> {
-    // Far wider than any picture it is flat.
+    // A Gaussian much wider than any picture is flat anyway.
     let sigma = if sigma > 0.0 { sigma.min(4096.0) } else { 0.0 };
     let radius = (8.0 * sigma + 1.0) as i32 / 2;
     let exact = (-radius..=radius).map(|x| if x == 0 { 1.0 } else { (-0.5 * (f64::from(x) / sigma).powi(2)).exp() });
@@ -54,11 +54,10 @@ fn gaussian(sigma: f64) -> Vec<f32> {
     exact.map(|weight| (weight / sum) as f32).collect()
 }
 
-/// As many neighbours are smoothed at once: their sums fit into vector registers.
+/// How many neighbours are smoothed at once: as many as have their sums in vector registers.
 const BLOCK: usize = 16;
 
-/// Smooths the rows of a field `[H, W]` and turns rows into columns: `[W, H]`. Beyond the border a row goes on as its
-/// mirror image.
+/// Smooths the rows of a field `[H, W]` and transposes it to `[W, H]`. Beyond its ends a row continues as its mirror image.
 fn smoothed_columns(field: &[f32], width: usize, kernel: &[f32]) -> Vec<f32> {
     let height = field.len() / width;
     let radius = kernel.len() / 2;
@@ -87,8 +86,8 @@ fn weighted_sums(line: &[f32], kernel: &[f32]) -> [f32; BLOCK] {
     sums
 }
 
-/// The index at `at - radius` on an axis of `length` that is mirrored at its first and last index, without repeating
-/// them.
+/// The index that `at - radius` stands for on an axis of `length` that is mirrored at its first and last index without
+/// repeating them.
 fn mirrored(at: usize, radius: usize, length: usize) -> usize {
     let period = 2 * (length - 1);
     if period == 0 {

@@ -1,4 +1,4 @@
-//! Random erasing: a rectangle of the picture is painted over, so that a network cannot rely on one part alone.
+//! Random erasing: a rectangle of the picture is painted over, so that a network cannot rely on a single part.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,11 +8,11 @@ use crate::random::Draw;
 /// Zhong et al., "Random Erasing Data Augmentation", 2017, with the parameters of torchvision's `RandomErasing`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RandomErasing {
-    /// How often a picture is erased at all.
+    /// Probability that a picture is changed at all.
     pub probability: f64,
-    /// Smallest and largest area of the rectangle, as a share of the picture's.
+    /// The smallest and largest area of the rectangle, as a share of the picture's.
     pub scale: (f64, f64),
-    /// Smallest and largest height of the rectangle divided by its width.
+    /// The smallest and largest aspect ratio of the rectangle, height / width.
     pub ratio: (f64, f64),
 }
 
@@ -22,12 +22,12 @@ impl Default for RandomErasing {
     }
 }
 
-/// How many rectangles are tried before the picture is left whole.
+/// How many random rectangles are tried before the picture is left unchanged.
 const TRIES: usize = 10;
 
 impl RandomErasing {
-    /// Draws the rectangle for a picture of `height` x `width`; `None` when this picture stays whole: by chance, or
-    /// because no try fitted.
+    /// Draws the rectangle for a picture of `height` x `width`; `None` if the picture stays unchanged, by chance or because no
+    /// rectangle tried would fit.
     pub fn draw(&self, height: usize, width: usize, draw: &mut Draw) -> Option<Rect> {
         if !draw.chance(self.probability) {
             return None;
@@ -44,7 +44,7 @@ impl RandomErasing {
         })
     }
 
-    /// Erases a drawn rectangle, in place. `fill` has a byte for each channel; a grey picture takes the first.
+    /// Draws a rectangle and paints it, in place. `fill` has a byte for each channel; grey pictures use the first.
     pub fn apply(&self, picture: &mut Picture, fill: [u8; 3], draw: &mut Draw) {
         if let Some(region) = self.draw(picture.height, picture.width, draw) {
             erase(picture, region, fill);
@@ -52,8 +52,7 @@ impl RandomErasing {
     }
 }
 
-/// Paints a rectangle, in place; what lies outside the picture is ignored. `fill` has a byte for each channel; a grey
-/// picture takes the first.
+/// Paints a rectangle, clipped to the picture, in place. `fill` has a byte for each channel; grey pictures use the first.
 pub fn erase(picture: &mut Picture, region: Rect, fill: [u8; 3]) {
     let (height, width) = (picture.height, picture.width);
     let left = region.left.min(width);

@@ -1,4 +1,4 @@
-//! Where pixels go: flips, padded crops and affine maps.
+//! Geometric changes: flips, padded crops and affine maps.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,14 +6,14 @@ use super::sampling::Sampler;
 use crate::picture::Picture;
 use crate::random::Draw;
 
-/// Mirrors left and right, in place.
+/// Mirrors a picture left to right, in place.
 pub fn flip_horizontal(picture: &mut Picture) {
     for row in picture.pixels.chunks_exact_mut(picture.width) {
         row.reverse();
     }
 }
 
-/// Mirrors top and bottom, in place.
+/// Mirrors a picture top to bottom, in place.
 pub fn flip_vertical(picture: &mut Picture) {
     let (height, width) = (picture.height, picture.width);
     for plane in picture.pixels.chunks_exact_mut(height * width) {
@@ -24,11 +24,11 @@ pub fn flip_vertical(picture: &mut Picture) {
     }
 }
 
-/// Adds `padding` pixels of `fill` on all four sides and cuts a picture of the old size out of it, its corner at
-/// (`top`, `left`) of the padded one: torchvision's `RandomCrop(size, padding)` for an image of that size.
+/// Pads a picture with `padding` pixels of `fill` on all sides and cuts out its original size at (`top`, `left`):
+/// torchvision's `RandomCrop(size, padding)` for an image of that size.
 ///
-/// `top` and `left` go from 0 to `2 * padding`; larger ones are taken as the largest. `padding` for both leaves the
-/// picture as it is.
+/// `top` and `left` range from 0 to `2 * padding`; larger values are clamped. If both equal `padding`, the picture does not
+/// change.
 pub fn crop_padded(picture: &Picture, padding: usize, top: usize, left: usize, fill: u8) -> Picture {
     let (height, width) = (picture.height, picture.width);
     let rows = Overlap::new(height, padding, top);
@@ -45,14 +45,14 @@ pub fn crop_padded(picture: &Picture, padding: usize, top: usize, left: usize, f
     output
 }
 
-/// [`crop_padded`] at a random place, all `(2 * padding + 1)²` equally likely.
+/// [`crop_padded`] at a random position; all `(2 * padding + 1)²` are equally likely.
 pub fn random_crop_padded(picture: &Picture, padding: usize, fill: u8, draw: &mut Draw) -> Picture {
     let places = padding.saturating_mul(2).saturating_add(1);
     let (top, left) = (draw.below(places), draw.below(places));
     crop_padded(picture, padding, top, left, fill)
 }
 
-/// One axis of a shifted copy: `length` pixels go from `from` on to `to` on.
+/// One axis of a shifted copy: `length` pixels, starting at `from`, are copied to `to`.
 struct Overlap {
     from: usize,
     to: usize,
@@ -68,17 +68,16 @@ impl Overlap {
     }
 }
 
-/// A rotation, translation, scaling and shear about the picture's centre, with the parameters of torchvision's
-/// `F.affine`.
+/// A rotation, translation, scaling and shear about the picture's centre, with the parameters of torchvision's `F.affine`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Affine {
-    /// Degrees, clockwise.
+    /// Rotation in degrees, clockwise.
     pub angle: f64,
-    /// Pixels to the right and pixels down.
+    /// Translation in pixels, to the right and down.
     pub translate: (f64, f64),
-    /// Enlargement, above 0; 1 keeps the size.
+    /// Scale factor, above 0; 1 keeps the size.
     pub scale: f64,
-    /// Degrees along x and along y. A positive x moves the lower half to the left, a positive y the right half up.
+    /// Shear in degrees, along x and along y. A positive x moves the lower half to the left, a positive y the right half up.
     pub shear: (f64, f64),
 }
 
@@ -86,11 +85,10 @@ impl Affine {
     /// The map that changes nothing.
     pub const IDENTITY: Self = Self { angle: 0.0, translate: (0.0, 0.0), scale: 1.0, shear: (0.0, 0.0) };
 
-    /// The map from a place in the output to its place in the input, `[a, b, c, d, e, f]` for
-    /// (a x + b y + c, d x + e y + f).
+    /// The map from an output position to its input position: `[a, b, c, d, e, f]` for (a x + b y + c, d x + e y + f).
     ///
-    /// Both are measured in pixels from the picture's centre, and so is `pivot`, the point that rotation, scale and
-    /// shear leave in place. The forward map, as in torchvision, is
+    /// Both are measured in pixels from the picture's centre, and so is `pivot`, the fixed point of rotation, scaling and
+    /// shear. The forward map, as in torchvision, is
     /// translate · pivot · rotate(angle) · scale · shear_y · shear_x · pivot⁻¹, where the shears have -tan(degrees)
     /// off the diagonal.
     pub(super) fn inverse(&self, pivot: (f64, f64)) -> [f64; 6] {
@@ -111,15 +109,15 @@ impl Default for Affine {
     }
 }
 
-/// Moves a picture's pixels by an affine map; bilinear sampling, `fill` where nothing comes from the picture.
+/// Applies an affine map to a picture, with bilinear sampling. Pixels from outside the picture are `fill`.
 ///
-/// The size stays. Equals torchvision's `v2.functional.affine` (bilinear, `fill` given) on a byte tensor to one grey
-/// level. A map that is not finite (a scale of 0) gives a picture of `fill`.
+/// The size does not change. Agrees with torchvision's `v2.functional.affine` (bilinear, `fill` given) on byte tensors to
+/// within one grey level. A map that is not finite (such as a scale of 0) yields a picture of `fill`.
 pub fn affine(picture: &Picture, map: &Affine, fill: u8) -> Picture {
     warp(picture, map.inverse((0.0, 0.0)), fill)
 }
 
-/// Samples the picture at the places that [`Affine::inverse`] tells.
+/// Samples a picture at the positions given by [`Affine::inverse`].
 pub(super) fn warp(picture: &Picture, inverse: [f64; 6], fill: u8) -> Picture {
     let [a, b, c, d, e, f] = inverse;
     let (middle_x, middle_y) = ((picture.width as f64 - 1.0) / 2.0, (picture.height as f64 - 1.0) / 2.0);
@@ -138,11 +136,11 @@ pub(super) fn warp(picture: &Picture, inverse: [f64; 6], fill: u8) -> Picture {
 pub struct RandomAffine {
     /// The angle is drawn from -degrees to degrees.
     pub degrees: f64,
-    /// Largest translation as a share of the width and of the height; whole pixels are drawn.
+    /// The largest translation, as shares of the width and of the height; whole pixels are drawn.
     pub translate: (f64, f64),
-    /// Smallest and largest scale.
+    /// The smallest and largest scale.
     pub scale: (f64, f64),
-    /// The shear along x and along y is drawn from -shear to shear, in degrees.
+    /// The shears along x and along y are drawn from -shear to shear, in degrees.
     pub shear: (f64, f64),
 }
 
@@ -157,7 +155,7 @@ impl RandomAffine {
         Affine { angle, translate, scale, shear }
     }
 
-    /// [`affine`] with a drawn map.
+    /// Applies [`affine`] with a random map.
     pub fn apply(&self, picture: &Picture, fill: u8, draw: &mut Draw) -> Picture {
         affine(picture, &self.draw(picture.height, picture.width, draw), fill)
     }

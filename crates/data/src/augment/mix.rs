@@ -1,24 +1,24 @@
-//! Mixtures of two pictures and their classes.
+//! Mixup and CutMix: mixtures of two pictures and their classes.
 
 use crate::batch::{Mix, PlainBatch};
 use crate::random::Draw;
 
-/// Mixes each picture of a batch with the one before it, all of a batch by the same share: mixup (Zhang et al., 2017) or
-/// CutMix (Yun et al., 2019), with timm's parameters.
+/// Mixes each picture of a batch with the one before it, with the same share throughout a batch: mixup (Zhang et al., 2017)
+/// or CutMix (Yun et al., 2019), with timm's parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mixing {
-    /// The share of mixup is drawn from Beta(a, a); 0 for no mixup.
+    /// The parameter `a` of Beta(a, a), from which mixup's share is drawn; 0 for no mixup.
     pub mixup: f64,
-    /// The share of CutMix is drawn from Beta(a, a); 0 for no CutMix.
+    /// The parameter `a` of Beta(a, a), from which CutMix's share is drawn; 0 for no CutMix.
     pub cutmix: f64,
-    /// How often a batch is mixed at all.
+    /// Probability that a batch is mixed at all.
     pub probability: f64,
-    /// How often it is by CutMix where both are wanted.
+    /// Probability that CutMix is used, if both are enabled.
     pub switch: f64,
 }
 
 impl Mixing {
-    /// Mixes normalised images.
+    /// Mixes the normalised images of a batch.
     pub(crate) fn apply(&self, batch: &mut PlainBatch, draw: &mut Draw) {
         let [count, channels, height, width] = batch.shape;
         if count < 2 || !draw.chance(self.probability) {
@@ -53,8 +53,8 @@ impl Mixing {
     }
 }
 
-/// One side of the rectangle that is cut out: so long that its area is `1 - share` of the picture's, around a random place,
-/// without what sticks out.
+/// One side of the rectangle to cut out, such that its area is `1 - share` of the picture's: centred at random and clipped to
+/// the picture.
 fn cut(side: usize, share: f64, draw: &mut Draw) -> std::ops::Range<usize> {
     let length = (side as f64 * (1. - share).max(0.).sqrt()) as usize;
     let center = draw.below(side);
@@ -65,7 +65,7 @@ fn cut(side: usize, share: f64, draw: &mut Draw) -> std::ops::Range<usize> {
 mod tests {
     use super::*;
 
-    /// Three pictures `[2, 4, 5]` of one colour each.
+    /// Three pictures `[2, 4, 5]`, each of a single value.
     fn batch() -> PlainBatch {
         let images = (0..3).flat_map(|image| vec![image as f32; 40]).collect();
         PlainBatch { images, shape: [3, 2, 4, 5], labels: vec![5, 6, 7], indices: vec![0, 1, 2], mix: None }
@@ -77,7 +77,7 @@ mod tests {
         batch
     }
 
-    /// The mean colours of the pictures that each consist of themselves and the one before by the share.
+    /// Checks each picture's mean, which follows from its own value, the previous one's, and the share.
     fn assert_shares(batch: &PlainBatch) {
         let Mix { labels, share } = batch.mix.clone().unwrap();
         assert_eq!(labels, [7, 5, 6]);

@@ -1,8 +1,8 @@
-//! RandAugment: a few operations out of fourteen, all of one strength.
+//! RandAugment: a few random operations out of fourteen, all with the same magnitude.
 //!
 //! Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced search space", 2019, with the
-//! operations and strengths of torchvision's `RandAugment`. Maps sample bilinearly, as in torchvision's training
-//! recipes.
+//! operations and magnitudes of torchvision's `RandAugment`. Geometric operations sample bilinearly, as in torchvision's
+//! training recipes.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,12 +13,12 @@ use super::tone::{autocontrast, equalize, posterize, solarize};
 use crate::picture::Picture;
 use crate::random::Draw;
 
-/// How many operations of which strength.
+/// How many operations are applied, and how strongly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RandAugment {
-    /// Operations for each picture, one after the other; one may come twice.
+    /// The number of operations applied to each picture, one after the other; they may repeat.
     pub operations: usize,
-    /// Strength of each, from 0 to 30; more is taken as 30.
+    /// The magnitude of each, from 0 to 30; larger values are clamped.
     pub magnitude: usize,
 }
 
@@ -29,7 +29,7 @@ impl Default for RandAugment {
 }
 
 impl RandAugment {
-    /// Applies drawn operations, in place; `fill` comes in where a picture is moved away.
+    /// Applies random operations, in place. Pixels from outside the picture are `fill`.
     pub fn apply(&self, picture: &mut Picture, fill: u8, draw: &mut Draw) {
         for _ in 0..self.operations {
             let operation = Operation::ALL[draw.below(Operation::ALL.len())];
@@ -44,35 +44,35 @@ impl RandAugment {
 pub enum Operation {
     /// Nothing.
     Identity,
-    /// Rows are shifted, in proportion to their distance from the top, by up to 0.3 of it.
+    /// Shifts rows in proportion to their distance from the top, by up to 0.3 of it.
     ShearX,
-    /// Columns are shifted, in proportion to their distance from the left, by up to 0.3 of it.
+    /// Shifts columns in proportion to their distance from the left, by up to 0.3 of it.
     ShearY,
-    /// Shifted to the right by up to 150/331 of the width, in whole pixels.
+    /// Shifts to the right by up to 150/331 of the width, in whole pixels.
     TranslateX,
-    /// Shifted down by up to 150/331 of the height, in whole pixels.
+    /// Shifts down by up to 150/331 of the height, in whole pixels.
     TranslateY,
-    /// Rotated counter-clockwise by up to 30 degrees.
+    /// Rotates counter-clockwise by up to 30 degrees.
     Rotate,
-    /// Brightness by a factor of up to 1.9.
+    /// Changes brightness by a factor of up to 1.9.
     Brightness,
-    /// Saturation by a factor of up to 1.9.
+    /// Changes saturation by a factor of up to 1.9.
     Color,
-    /// Contrast by a factor of up to 1.9.
+    /// Changes contrast by a factor of up to 1.9.
     Contrast,
-    /// Sharpness by a factor of up to 1.9.
+    /// Changes sharpness by a factor of up to 1.9.
     Sharpness,
-    /// Fewer bits for each byte, down to 4.
+    /// Reduces each byte to its highest bits, down to 4.
     Posterize,
-    /// Bytes from a threshold on are inverted, down to 0.
+    /// Inverts bytes from a threshold upwards; the threshold goes down to 0.
     Solarize,
-    /// Each channel stretched to the whole range, whatever the magnitude.
+    /// Stretches each channel to the full range, whatever the magnitude.
     AutoContrast,
-    /// Each channel's values spread evenly, whatever the magnitude.
+    /// Equalises each channel's histogram, whatever the magnitude.
     Equalize,
 }
 
-/// The strongest magnitude; there are 31 of them.
+/// The largest magnitude; with 0 there are 31.
 const STRONGEST: usize = 30;
 
 impl Operation {
@@ -94,9 +94,9 @@ impl Operation {
         Self::Equalize,
     ];
 
-    /// Applies the operation in place, with a magnitude from 0 to 30 (more is taken as 30).
+    /// Applies the operation in place, with a magnitude from 0 to 30; larger values are clamped.
     ///
-    /// `reverse` turns the sign of the amount where there is one: moved to the other side, factors from 1 down to 0.1.
+    /// `reverse` negates the amount of operations that have a sign: they move the other way, or by factors down to 0.1.
     pub fn apply(self, picture: &mut Picture, magnitude: usize, reverse: bool, fill: u8) {
         let (height, width) = (picture.height as f64, picture.width as f64);
         let sign = if reverse { -1.0 } else { 1.0 };
@@ -128,10 +128,10 @@ fn degrees(slope: f64) -> f64 {
     slope.atan().to_degrees()
 }
 
-/// Step `magnitude` of 30 from `start` to `end`, counted from the nearer end, as a 32-bit float.
+/// Step `magnitude` of 30 from `start` to `end`, computed from the nearer end, as a 32-bit float.
 ///
-/// The product is rounded by itself in the first half and together with the difference in the second, which gives
-/// PyTorch's numbers to the last bit: whether a byte is inverted or a factor gives 203 or 204 can depend on it.
+/// In the first half the product is rounded separately, in the second half together with the difference. This reproduces
+/// PyTorch's numbers to the last bit, on which a threshold, or whether a result is 203 or 204, can depend.
 fn linspace(start: f64, end: f64, magnitude: usize) -> f64 {
     let (start, end) = (start as f32, end as f32);
     let step = (end - start) / STRONGEST as f32;
@@ -144,12 +144,12 @@ fn linspace(start: f64, end: f64, magnitude: usize) -> f64 {
     f64::from(value)
 }
 
-/// From 8 bits down to 4.
+/// The bits kept by posterising: from 8 down to 4.
 fn bits(magnitude: usize) -> u32 {
     8 - (magnitude.min(STRONGEST) as f64 / 7.5).round_ties_even() as u32
 }
 
-/// From 255 down to 0, rounded to a 32-bit float.
+/// The threshold of solarising: from 255 down to 0, rounded to a 32-bit float.
 fn threshold(magnitude: usize) -> f64 {
     f64::from((255.0 * linspace(1.0, 0.0, magnitude)) as f32)
 }

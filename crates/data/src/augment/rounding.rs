@@ -1,31 +1,31 @@
-//! Floats to integers, in ways that compile to vector instructions.
+//! Conversions from floats to integers that compile to vector instructions.
 //!
-//! A conversion by `as` is defined for all numbers, and for that the compiler gives up vectors.
+//! `as` is defined for all numbers, which keeps the compiler from vectorising it.
 
-/// 2^23: a 32-bit float of this size has no fraction bits, so adding it rounds to an integer, halves to the even one,
-/// and leaves that integer in the low bits.
+/// 2^23: 32-bit floats of this size have no fraction bits, so adding it rounds to an integer (halves to even) and leaves
+/// that integer in the low bits.
 const INTEGERS: f32 = 8_388_608.0;
 
-/// A number from 0 to 2^22, rounded down.
+/// Rounds a number from 0 to 2^22 down.
 #[inline]
 pub(super) fn floor(value: f32) -> f32 {
     let nearest = (value + INTEGERS) - INTEGERS;
     nearest - if nearest > value { 1.0 } else { 0.0 }
 }
 
-/// An integer from 0 to 2^22.
+/// Converts an integral float from 0 to 2^22.
 #[inline]
 pub(super) fn integer(value: f32) -> u32 {
     (value + INTEGERS).to_bits() & 0x7f_ffff
 }
 
-/// The nearest byte to a value from 0 to 255; halves go to the even one, as in PyTorch.
+/// The byte nearest to a value from 0 to 255; halves are rounded to even, as in PyTorch.
 #[inline]
 pub(super) fn rounded(value: f32) -> u8 {
     integer(value) as u8
 }
 
-/// A value as a byte: cut off below 0 and above 255, and its fraction dropped, as in PyTorch.
+/// A value clamped to 0 to 255 and truncated to a byte, as in PyTorch.
 #[inline]
 pub(super) fn truncated(value: f32) -> u8 {
     integer(floor(value.clamp(0.0, 255.0))) as u8

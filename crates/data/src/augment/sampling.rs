@@ -1,11 +1,11 @@
-//! Bilinear sampling of a picture at given places: what affine maps and elastic deformation have in common.
+//! Bilinear sampling of a picture at given positions, which affine maps and elastic deformation have in common.
 //!
-//! As in PyTorch's `grid_sample` with zero padding, a place within one pixel of the border mixes the picture with
-//! zeros. torchvision then blends with the fill colour by the share of the four pixels that lie inside; on the border
-//! itself the picture is thus weakened twice, which is kept for equality.
+//! As in PyTorch's `grid_sample` with zero padding, a position within one pixel of the border mixes the picture with zeros.
+//! torchvision then blends in the fill colour according to the share of the four neighbours that lies inside, so that the
+//! picture is attenuated twice at the border; this is reproduced for the sake of equal results.
 //!
-//! A row is done in steps over all its pixels, each simple enough for vector instructions but for the one that picks
-//! the pixels.
+//! A row is processed in steps over all its pixels. Except for the one that gathers pixels, each is simple enough for
+//! vector instructions.
 
 use super::rounding::{floor, integer, rounded};
 use crate::picture::Picture;
@@ -13,24 +13,24 @@ use crate::picture::Picture;
 /// Samples one picture into another of the same size, row by row.
 pub(super) struct Sampler {
     fill: u8,
-    /// The picture with zeros around it: one row above and one column to the left, two below and to the right, so that
-    /// every clamped place has four neighbours.
+    /// The picture padded with zeros: one row above and one column to the left, two below and to the right, so that every
+    /// clamped position has four neighbours.
     padded: Vec<u8>,
     output: Picture,
     x: Axis,
     y: Axis,
-    /// The upper two of the four neighbours of each pixel of a row, the left one in the low byte, and the lower two.
+    /// For each pixel of a row, the upper two of its four neighbours, with the left one in the low byte; then the lower two.
     upper: Vec<u16>,
     lower: Vec<u16>,
 }
 
-/// The places of a row of pixels along one axis.
+/// The positions of a row of pixels along one axis.
 struct Axis {
-    /// Where they are, in pixels; once located, how far that is from the neighbour before, below 1.
+    /// The position in pixels; after `locate`, its distance from the preceding neighbour, below 1.
     place: Vec<f32>,
-    /// The neighbour before, counted from the padding on.
+    /// The index of the preceding neighbour in the padded picture.
     cell: Vec<u32>,
-    /// The share of the two neighbours, by weight, that lies inside the picture.
+    /// The weight of those of the two neighbours that lie inside the picture.
     inside: Vec<f32>,
 }
 
@@ -50,8 +50,8 @@ impl Sampler {
         Self { fill, padded, output, x, y, upper: vec![0; width], lower: vec![0; width] }
     }
 
-    /// Samples the output row `row` along a line: pixel `i` at column `x.0 + i * x.1` and row `y.0 + i * y.1`. A line
-    /// that is not finite is left as it was: the fill colour.
+    /// Samples output row `row` along a line: pixel `i` at column `x.0 + i * x.1` and row `y.0 + i * y.1`. If the line is not
+    /// finite, the row keeps the fill colour.
     pub(super) fn sample_line(&mut self, row: usize, x: (f64, f64), y: (f64, f64)) {
         let [start_x, step_x, start_y, step_y] = [x.0, x.1, y.0, y.1].map(|number| number as f32);
         if (start_x + step_x + start_y + step_y).is_finite() {
@@ -61,7 +61,7 @@ impl Sampler {
         }
     }
 
-    /// Samples the output row `row` at its own pixels, each moved by `strength` times (`x`, `y`) pixels.
+    /// Samples output row `row` at its own pixels, each displaced by `strength` times (`x`, `y`) pixels.
     pub(super) fn sample_displaced(&mut self, row: usize, x: &[f32], y: &[f32], strength: f32) {
         run(&mut self.x.place, 0.0, 1.0);
         add(&mut self.x.place, x, strength);
@@ -70,7 +70,7 @@ impl Sampler {
         self.sample(row);
     }
 
-    /// Samples the output row `row` at the places that are set.
+    /// Samples output row `row` at the positions in `x` and `y`.
     fn sample(&mut self, row: usize) {
         let (height, width) = (self.output.height, self.output.width);
         let stride = width + 3;
@@ -100,7 +100,7 @@ impl Axis {
     }
 }
 
-// The loops are functions of their own because only then does the compiler know that the slices do not overlap.
+// The loops are separate functions, because only then does the compiler know that the slices do not overlap.
 
 fn run(places: &mut [f32], start: f32, step: f32) {
     for (place, i) in places.iter_mut().zip(0i32..) {

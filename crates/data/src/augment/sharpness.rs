@@ -1,12 +1,12 @@
-//! Sharpening and its opposite.
+//! Sharpening and smoothing.
 
 use super::rounding::truncated;
 use crate::picture::Picture;
 
-/// Moves each pixel away from the weighted mean of its surroundings (or to it, below 1), in place: 0 gives a smoothed
-/// picture, 1 the picture itself. torchvision's `adjust_sharpness`.
+/// Scales each pixel's distance from the weighted mean of its surroundings, in place: 0 gives a smoothed picture, 1 leaves it
+/// unchanged. torchvision's `adjust_sharpness`.
 ///
-/// The mean is that of 3 x 3 pixels, the middle one counting five times. Pixels of the border stay as they are.
+/// The mean is that of 3 x 3 pixels, of which the middle one counts five times. Pixels on the border do not change.
 pub fn adjust_sharpness(picture: &mut Picture, factor: f64) {
     let (height, width) = (picture.height, picture.width);
     if height < 3 || width < 3 {
@@ -22,7 +22,7 @@ pub fn adjust_sharpness(picture: &mut Picture, factor: f64) {
     }
 }
 
-/// One row without its ends, from the rows above, of the same place, and below.
+/// Sharpens a row without its ends, given the row above, the row itself, and the row below.
 fn sharpen_row([above, same, below]: [&[u8]; 3], rest: f32, output: &mut [u8]) {
     let inner = output.len();
     let columns = |column: usize| {

@@ -1,8 +1,8 @@
-//! Changes that map each byte of a plane to another one, whatever surrounds it.
+//! Changes that map each byte of a plane to another, independently of its surroundings.
 
 use crate::picture::Picture;
 
-/// Replaces each byte by a function of it, cut off to 0 to 255.
+/// Replaces each byte by a function of it, clamped to 0 to 255.
 pub(super) fn map(pixels: &mut [u8], function: impl Fn(u8) -> f32) {
     let table = std::array::from_fn(|value| function(value as u8).clamp(0.0, 255.0) as u8);
     look_up(pixels, &table);
@@ -14,7 +14,7 @@ fn look_up(pixels: &mut [u8], table: &[u8; 256]) {
     }
 }
 
-/// Keeps the highest `bits` of each byte, in place; 8 or more change nothing. torchvision's `posterize`.
+/// Keeps the highest `bits` bits of each byte, in place; 8 or more change nothing. torchvision's `posterize`.
 pub fn posterize(picture: &mut Picture, bits: u32) {
     let mask = !(0xff_u32 >> bits.min(8)) as u8;
     for pixel in &mut picture.pixels {
@@ -22,7 +22,7 @@ pub fn posterize(picture: &mut Picture, bits: u32) {
     }
 }
 
-/// Inverts the bytes that are at least `threshold`, in place. torchvision's `solarize`.
+/// Inverts bytes of at least `threshold`, in place. torchvision's `solarize`.
 pub fn solarize(picture: &mut Picture, threshold: f64) {
     let first = threshold.ceil().clamp(0.0, 256.0) as u16;
     for pixel in &mut picture.pixels {
@@ -30,7 +30,7 @@ pub fn solarize(picture: &mut Picture, threshold: f64) {
     }
 }
 
-/// Stretches each channel to the whole range from 0 to 255, in place; a channel of one value stays. torchvision's
+/// Stretches each channel to the full range from 0 to 255, in place; a constant channel does not change. torchvision's
 /// `autocontrast`.
 pub fn autocontrast(picture: &mut Picture) {
     let size = picture.height * picture.width;
@@ -43,8 +43,8 @@ pub fn autocontrast(picture: &mut Picture) {
     }
 }
 
-/// Spreads the values of each channel so that all are about equally frequent, in place. torchvision's and Pillow's
-/// `equalize`; a channel too small or too uniform for that stays.
+/// Equalises the histogram of each channel, in place. torchvision's and Pillow's `equalize`; a channel too small or too
+/// uniform for that does not change.
 pub fn equalize(picture: &mut Picture) {
     let size = picture.height * picture.width;
     for plane in picture.pixels.chunks_exact_mut(size) {

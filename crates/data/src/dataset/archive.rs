@@ -1,4 +1,4 @@
-//! Datasets that are published as one compressed archive.
+//! Unpacking datasets that are published as a compressed archive.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -9,8 +9,8 @@ use tempfile::Builder;
 
 use crate::error::DataError;
 
-/// Takes some files out of a `.tar.gz` archive, into `folder`, whatever their folders in the archive. Each appears whole or
-/// not at all.
+/// Unpacks the files called `names` from a `.tar.gz` archive into `folder`, ignoring the archive's own folders. Each file
+/// appears complete or not at all.
 pub(super) fn unpack(archive: &Path, folder: &Path, names: &[&str]) -> Result<(), DataError> {
     let damaged = |source| DataError::Read { path: archive.to_owned(), source };
     let file = File::open(archive).map_err(damaged)?;
@@ -18,7 +18,7 @@ pub(super) fn unpack(archive: &Path, folder: &Path, names: &[&str]) -> Result<()
     for entry in entries.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         let path = entry.path().map_err(damaged)?.into_owned();
-        // Only what belongs to it, by its bare name: an archive cannot write elsewhere.
+        // Known bare names only, so that an archive cannot write outside the folder.
         let wanted = |name: &&&str| path.file_name().is_some_and(|found| found == **name);
         let Some(name) = names.iter().find(wanted) else { continue };
         let mut bytes = Vec::new();
@@ -29,10 +29,10 @@ pub(super) fn unpack(archive: &Path, folder: &Path, names: &[&str]) -> Result<()
     Ok(())
 }
 
-/// Writes a file aside, flushes it to the disk and renames it into place.
+/// Writes to a temporary file beside `path`, flushes it to the disk and renames it.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (folder, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
-    // Made by `create_new`: a temporary file of tempfile's own could be read by this user alone.
+    // tempfile's own files are readable by their owner only; `create_new` leaves that to the umask.
     let mut file = Builder::new().prefix(name).suffix(".part").make_in(folder, |aside| File::create_new(aside))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;

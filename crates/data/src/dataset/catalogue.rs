@@ -1,4 +1,4 @@
-//! The datasets that have a name: all that is known of each, in one table.
+//! The catalogue of named datasets: everything Kiln knows about each, in one table.
 
 use std::path::{Path, PathBuf};
 
@@ -9,47 +9,47 @@ use super::splits::Splits;
 use crate::error::DataError;
 use crate::preprocess::{Filter, Polarity, Preprocess, Resize, ResizeMode};
 
-/// A dataset that has a name.
+/// A dataset that can be loaded by name.
 #[derive(Clone, Copy, Debug)]
 pub struct NamedDataset {
-    /// The name that users type.
+    /// The name by which users ask for it.
     pub name: &'static str,
-    /// What its authors allow.
+    /// The licence under which its authors publish it.
     pub licence: &'static str,
-    /// Folders on the network that hold the same files, in the order in which they are tried.
+    /// Base addresses that serve the same files, in the order in which they are tried. Each ends with a slash.
     pub mirrors: &'static [&'static str],
-    /// The files to download.
+    /// The files as they are downloaded.
     pub files: &'static [PublishedFile],
-    /// How the files are read.
+    /// The reader for the files' format.
     pub reader: Reader,
-    /// How an image becomes a network's input, given the images to learn from.
+    /// Makes the preprocessing from the training images.
     pub preprocess: fn(&ImageSet) -> Preprocess,
 }
 
-/// A file of a dataset as it is published.
+/// A file of a dataset, as published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishedFile {
-    /// Its name, without any path.
+    /// Its name, without a path.
     pub name: &'static str,
     /// Its MD5 sum, 32 lower-case hexadecimal digits.
     pub md5: &'static str,
-    /// The number of its bytes.
+    /// Its size in bytes.
     pub size: u64,
 }
 
-/// How a dataset's files are read.
+/// The format of a dataset's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
-    /// Four IDX files.
+    /// Four IDX files: training and test images and labels.
     Idx {
-        /// Names of the classes, by label.
+        /// The class names, indexed by label.
         classes: &'static [&'static str],
     },
-    /// CIFAR's records, from an archive.
+    /// CIFAR's binary records, unpacked from an archive.
     Cifar(Cifar),
 }
 
-/// Every dataset that has a name.
+/// All datasets that can be loaded by name.
 pub static CATALOGUE: [NamedDataset; 5] = [
     // Handwritten digits, 60,000 + 10,000 images of 28 x 28 (LeCun, Cortes, Burges).
     NamedDataset {
@@ -66,10 +66,10 @@ pub static CATALOGUE: [NamedDataset; 5] = [
             file("t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c", 4_542),
         ],
         reader: Reader::Idx { classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"] },
-        // The lecture's figures; every other dataset's mean and deviation are computed from its training images.
+        // The lecture's mean and deviation; for every other dataset they are computed from the training images.
         preprocess: |_| Preprocess::mnist(),
     },
-    // Ten kinds of clothes in MNIST's format (Xiao, Rasul, Vollgraf 2017).
+    // Ten kinds of clothing in MNIST's format (Xiao, Rasul, Vollgraf 2017).
     NamedDataset {
         name: "fashion-mnist",
         licence: "MIT",
@@ -115,7 +115,7 @@ pub static CATALOGUE: [NamedDataset; 5] = [
         reader: Reader::Idx { classes: &["お", "き", "す", "つ", "な", "は", "ま", "や", "れ", "を"] },
         preprocess: |train| measured(train, ResizeMode::Pad, Polarity::Auto),
     },
-    // Ten kinds of things, 50,000 + 10,000 colour images of 32 x 32 (Krizhevsky 2009).
+    // Ten kinds of objects, 50,000 + 10,000 colour images of 32 x 32 (Krizhevsky 2009).
     NamedDataset {
         name: "cifar10",
         licence: "none stated; the authors ask to be cited",
@@ -137,7 +137,7 @@ pub static CATALOGUE: [NamedDataset; 5] = [
         }),
         preprocess: cropped_photographs,
     },
-    // The same with a hundred kinds. Each picture has a coarse class of 20 before its fine class of 100.
+    // The same with a hundred kinds (Krizhevsky 2009). Each record has a coarse label (of 20) before the fine one (of 100).
     NamedDataset {
         name: "cifar100",
         licence: "none stated; the authors ask to be cited",
@@ -155,23 +155,23 @@ pub static CATALOGUE: [NamedDataset; 5] = [
     },
 ];
 
-/// The dataset of this name.
+/// The dataset with this name.
 pub fn find(name: &str) -> Option<&'static NamedDataset> {
     CATALOGUE.iter().find(|dataset| dataset.name == name)
 }
 
-/// Whether this is the name of a dataset, and not a path.
+/// Whether a dataset is given by name rather than by path.
 pub fn is_named(dataset: &str) -> bool {
     find(dataset).is_some()
 }
 
 impl NamedDataset {
-    /// Complete addresses of a file, in the order in which they are tried.
+    /// The complete addresses of a file, in the order in which they are tried.
     pub fn urls(&self, file: &PublishedFile) -> Vec<String> {
         self.mirrors.iter().map(|mirror| format!("{mirror}{}", file.name)).collect()
     }
 
-    /// The folder that holds all the files that are read: `folder`, or one in it.
+    /// The folder with all the files that the reader needs: `folder` itself, or a folder in it; `None` if any is missing.
     pub(super) fn find_in(&self, folder: &Path) -> Option<PathBuf> {
         match self.reader {
             Reader::Idx { .. } => idx_folder::is_complete(folder).then(|| folder.to_owned()),
@@ -179,7 +179,7 @@ impl NamedDataset {
         }
     }
 
-    /// Reads the files of a folder that [`find_in`](Self::find_in) gave.
+    /// Reads the files in a folder returned by [`find_in`](Self::find_in).
     pub(super) fn read(&self, folder: &Path) -> Result<Splits, DataError> {
         match self.reader {
             Reader::Idx { classes } => idx_folder::read(folder, self.name.to_owned(), Some(classes), self.preprocess),
@@ -192,17 +192,17 @@ const fn file(name: &'static str, md5: &'static str, size: u64) -> PublishedFile
     PublishedFile { name, md5, size }
 }
 
-/// For images of light ink on a dark ground: fitted whole.
+/// For images of light ink on a dark ground: padded, so that nothing is cut off.
 pub(super) fn padded_light_ink(train: &ImageSet) -> Preprocess {
     measured(train, ResizeMode::Pad, Polarity::InkIsLight)
 }
 
-/// For photographs: the part in the middle.
+/// For photographs: the centre is cropped.
 fn cropped_photographs(train: &ImageSet) -> Preprocess {
     measured(train, ResizeMode::Crop, Polarity::AsIs)
 }
 
-/// The images' own size, and their own mean and deviation.
+/// The training images' own size, mean and deviation.
 fn measured(train: &ImageSet, mode: ResizeMode, polarity: Polarity) -> Preprocess {
     let [channels, height, width] = train.shape().unwrap_or_default();
     let (mean, std) = train.mean_and_std();

@@ -1,4 +1,5 @@
-//! CIFAR-10 and CIFAR-100 in their binary form: records of labels and 3 x 32 x 32 bytes, planes of red, green and blue.
+//! The binary format of CIFAR-10 and CIFAR-100: records of one or two label bytes and `[3, 32, 32]` bytes of pixels, the
+//! planes being red, green and blue.
 //!
 //! Source of the format: <https://www.cs.toronto.edu/~kriz/cifar.html>.
 
@@ -12,36 +13,36 @@ use crate::preprocess::Preprocess;
 const SHAPE: [usize; 3] = [3, 32, 32];
 const PIXELS: usize = 3 * 32 * 32;
 
-/// The files of a dataset in CIFAR's form, and its records.
+/// The files of a dataset in CIFAR's binary format, and the layout of their records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cifar {
-    /// The folder that the archive unpacks to.
+    /// The folder inside the published archive.
     pub folder: &'static str,
-    /// Files to learn from.
+    /// The training files.
     pub train: &'static [&'static str],
-    /// The file to test on.
+    /// The test file.
     pub test: &'static str,
-    /// The file with the names of the classes, one a line.
+    /// The file of class names, one a line.
     pub class_names: &'static str,
     /// Number of classes.
     pub classes: usize,
-    /// Bytes before the pixels of a record; the last of them is the class.
+    /// Number of label bytes at the start of a record; the last of them is the class.
     pub label_bytes: usize,
 }
 
 impl Cifar {
-    /// All files.
+    /// The names of all the files.
     pub(super) fn files(&self) -> Vec<&'static str> {
         self.train.iter().chain([&self.test, &self.class_names]).copied().collect()
     }
 
-    /// The folder of the files: `folder`, or the one in it that the archive unpacks to.
+    /// The folder with all the files: `folder` itself, or the archive's folder in it.
     pub(super) fn find_in(&self, folder: &Path) -> Option<PathBuf> {
         let is_complete = |folder: &PathBuf| self.files().iter().all(|file| folder.join(file).is_file());
         [folder.to_owned(), folder.join(self.folder)].into_iter().find(is_complete)
     }
 
-    /// Reads the files of `folder` as the dataset `name`.
+    /// Reads the files in `folder` as the dataset `name`.
     pub(super) fn read(
         &self,
         folder: &Path,

@@ -1,4 +1,4 @@
-//! Pictures in files, decoded when they are asked for; those that cannot be are remembered.
+//! Picture files that are decoded on demand, with a record of those that cannot be.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,23 +6,23 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::picture::Picture;
 
-/// Files of pictures in a folder.
+/// The picture files of a dataset.
 #[derive(Debug)]
 pub(crate) struct PictureFiles {
     folder: PathBuf,
-    /// From the folder on, or whole.
+    /// Relative to the folder, or absolute.
     paths: Vec<PathBuf>,
-    /// Those that could not be read so far, with the reasons.
+    /// The files found unreadable so far, each with the reason.
     unreadable: Mutex<BTreeMap<PathBuf, String>>,
 }
 
 impl PictureFiles {
-    /// Files of which some are known already not to be readable.
+    /// Picture files, some of which may already be known to be unreadable.
     pub(crate) fn new(folder: PathBuf, paths: Vec<PathBuf>, unreadable: BTreeMap<PathBuf, String>) -> Self {
         Self { folder, paths, unreadable: Mutex::new(unreadable) }
     }
 
-    /// Decodes a file; `None` if that fails.
+    /// Reads and decodes a file. If that fails, records why and returns `None`.
     pub(crate) fn read(&self, place: usize) -> Option<Picture> {
         let path = self.folder.join(self.paths.get(place)?);
         match decode(&path) {
@@ -34,18 +34,19 @@ impl PictureFiles {
         }
     }
 
+    /// The files found unreadable so far, each with the reason, in the order of their paths.
     pub(crate) fn unreadable(&self) -> Vec<(PathBuf, String)> {
         let unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
         unreadable.iter().map(|(path, reason)| (path.clone(), reason.clone())).collect()
     }
 
-    /// Why a file could not be read, if it could not.
+    /// Why a file is unreadable, if it was found to be.
     pub(crate) fn unreadable_reason(&self, place: usize) -> Option<String> {
         let path = self.folder.join(self.paths.get(place)?);
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).get(&path).cloned()
     }
 
-    /// Name and size, which tell files apart without reading them.
+    /// The file's path and size, which distinguish files without reading them.
     pub(crate) fn fingerprint(&self, place: usize) -> Vec<u8> {
         let Some(path) = self.paths.get(place) else { return Vec::new() };
         let size = std::fs::metadata(self.folder.join(path)).map_or(0, |metadata| metadata.len());

@@ -1,4 +1,4 @@
-//! Folders of pictures, one folder a class.
+//! Folders of pictures with one folder for each class.
 
 use std::path::{Path, PathBuf};
 
@@ -9,9 +9,9 @@ use super::splits::{Splits, folder_name};
 use crate::error::DataError;
 use crate::picture::{EXTENSIONS, has_picture_extension};
 
-/// Pictures in a folder: in `train` and `val` (and `test`) in it, or, without these, in the folder itself, of whose
-/// pictures every fifth is to test on. The folders of a part are its classes, in the order of their names; pictures may
-/// lie deeper. Names that begin with a dot are passed over.
+/// Reads a folder that contains `train` and `val` (and perhaps `test`), or the class folders themselves; in that case one
+/// picture in five is used for testing. Classes are numbered in the order of their folders' names. Pictures may be nested
+/// more deeply. Names that begin with a dot are skipped.
 pub(super) fn read(folder: &Path, skip_unreadable: bool) -> Result<Splits, DataError> {
     let part = |names: &[&str]| {
         let mut parts: Vec<_> = folders(folder).filter(|path| is_called(path, names)).collect();
@@ -31,19 +31,19 @@ pub(super) fn read(folder: &Path, skip_unreadable: bool) -> Result<Splits, DataE
     Listing { name: folder_name(folder), given: folder, folder, train, valid: valid?, test: test? }.splits()
 }
 
-/// The folders in a folder.
+/// The folders directly in a folder.
 fn folders(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).filter(|path| path.is_dir())
 }
 
-/// Whether the last part of a path is one of these names, in any case.
+/// Whether the last part of a path is one of these names, in upper or lower case.
 fn is_called(path: &Path, names: &[&str]) -> bool {
     path.file_name().is_some_and(|found| names.iter().any(|name| found.eq_ignore_ascii_case(name)))
 }
 
-/// The pictures in the folders of `part`, which lies in `folder`, in the order of their paths. Other file systems that are
-/// mounted below are not searched.
+/// The pictures in the class folders of `part`, sorted by path; the paths are relative to `folder`, which contains `part`.
+/// Other file systems mounted below are not searched.
 fn find(folder: &Path, part: &Path, skip_unreadable: bool) -> Result<PictureList, DataError> {
     let mut found = PictureList::default();
     let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
@@ -52,7 +52,7 @@ fn find(folder: &Path, part: &Path, skip_unreadable: bool) -> Result<PictureList
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || !hidden(entry.file_name())) {
         let entry = match entry {
             Ok(entry) => entry,
-            // A link that leads nowhere or to a folder above.
+            // A dangling link, or one to a folder that contains it.
             Err(error) => {
                 let path = error.path().unwrap_or(part).to_owned();
                 if error.depth() == 1 && path.is_dir() && !skip_unreadable {

@@ -1,4 +1,4 @@
-//! The IDX format of MNIST and its relatives: a magic number, big-endian dimensions, then bytes.
+//! The IDX format of MNIST and its variants: a magic number, big-endian dimensions, then the bytes.
 //!
 //! Images are `00 00 08 03`, count, height, width; labels `00 00 08 01`, count. Files may be compressed with gzip.
 //! Source: <http://yann.lecun.com/exdb/mnist/> (the format's description).
@@ -11,26 +11,26 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::error::DataError;
 
-/// No image is larger than this on a side: beyond it a header is damaged rather than a picture large.
+/// The longest side of an image, in pixels. A header that says more is taken to be damaged.
 const MAX_SIDE: u32 = 4096;
 
-/// Grey images as they lie in the file.
+/// The grey images of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdxImages {
     /// Number of images.
     pub count: usize,
-    /// Rows of each.
+    /// Rows of each image.
     pub height: usize,
-    /// Columns of each.
+    /// Columns of each image.
     pub width: usize,
-    /// `[count, height, width]`, 0 to 255.
+    /// `[count, height, width]`, 0 = black.
     pub pixels: Vec<u8>,
 }
 
-/// Finds `name` or `name.gz` in a folder, the plain file first.
+/// Finds `name` or `name.gz` in a folder, preferring the uncompressed file.
 ///
 /// # Errors
-/// If neither is there.
+/// If neither exists.
 pub fn find(folder: &Path, name: &str) -> Result<PathBuf, DataError> {
     [folder.join(name), folder.join(format!("{name}.gz"))]
         .into_iter()
@@ -67,7 +67,7 @@ pub fn read_labels(path: &Path) -> Result<Vec<u8>, DataError> {
     reader.rest(u64::from(count))
 }
 
-/// Bytes of a file, decompressed if need be, with the offset for messages.
+/// A file's content, decompressed if necessary, with the current offset for error messages.
 struct IdxReader<'a> {
     path: &'a Path,
     bytes: Box<dyn Read>,
@@ -79,13 +79,13 @@ impl<'a> IdxReader<'a> {
     fn open(path: &'a Path) -> Result<Self, DataError> {
         let failed = |source| DataError::Read { path: path.to_owned(), source };
         let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(failed)?);
-        // By content, not by name: a browser may have unpacked the file and kept `.gz`.
+        // By content, not by name: a browser may have decompressed the file but kept the `.gz`.
         let compressed = std::io::BufRead::fill_buf(&mut file).map_err(failed)?.starts_with(&[0x1f, 0x8b]);
         let bytes: Box<dyn Read> = if compressed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
         Ok(Self { path, bytes, compressed, offset: 0 })
     }
 
-    /// Reads until `buffer` is full or the content ends; gives the number of bytes.
+    /// Reads until `buffer` is full or the content ends; returns the number of bytes.
     fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, DataError> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -124,9 +124,9 @@ impl<'a> IdxReader<'a> {
         Ok(u32::from_be_bytes(bytes))
     }
 
-    /// The content after the header, which must be exactly `size` bytes.
+    /// Reads the content after the header, which must be exactly `size` bytes.
     ///
-    /// Memory grows with what is really there, never with what a damaged header claims.
+    /// Memory grows with what is actually there, not with what a damaged header claims.
     fn rest(&mut self, size: u64) -> Result<Vec<u8>, DataError> {
         let expected = self.offset + size;
         let mut content = Vec::new();
@@ -139,7 +139,7 @@ impl<'a> IdxReader<'a> {
                 return Err(DataError::Truncated { path: self.path.to_owned(), offset: self.offset, expected });
             }
         }
-        // Also makes the decompressor verify the checksum at the end of the stream.
+        // Reading past the end also makes the decompressor verify the checksum.
         if self.fill(&mut chunk[..1])? > 0 {
             return Err(DataError::Trailing { path: self.path.to_owned(), expected });
         }

@@ -1,4 +1,4 @@
-//! Folders of four IDX files, as MNIST and its relatives are published.
+//! Folders of four IDX files, the form in which MNIST and its variants are published.
 
 use std::path::Path;
 
@@ -8,22 +8,22 @@ use super::splits::Splits;
 use crate::error::DataError;
 use crate::preprocess::Preprocess;
 
-/// Images and labels to learn from.
+/// Training images and labels.
 const TRAIN: [&str; 2] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];
-/// Images and labels to test on.
+/// Test images and labels.
 const TEST: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
-/// Whether all four files are in a folder, compressed or not.
+/// Whether a folder has all four files, compressed or not.
 pub(super) fn is_complete(folder: &Path) -> bool {
     TRAIN.iter().chain(&TEST).all(|file| idx::find(folder, file).is_ok())
 }
 
-/// Whether any of the four files is in a folder, compressed or not.
-pub(super) fn has_begun(folder: &Path) -> bool {
+/// Whether a folder has any of the four files, compressed or not.
+pub(super) fn has_any(folder: &Path) -> bool {
     TRAIN.iter().chain(&TEST).any(|file| idx::find(folder, file).is_ok())
 }
 
-/// Reads a folder's four files as the dataset `name`. Without names of classes these are the labels' numbers.
+/// Reads a folder's four files as the dataset `name`. Without `class_names` the classes are named by their numbers.
 pub(super) fn read(
     folder: &Path,
     name: String,
@@ -58,7 +58,7 @@ impl ImageSet {
     /// Reads images and labels from two IDX files, plain or compressed.
     ///
     /// # Errors
-    /// If a file is missing, damaged or empty, or the two do not belong together.
+    /// If a file is missing, damaged or empty, or the numbers of images and labels differ.
     pub fn from_idx(name: &str, images_path: &Path, labels_path: &Path) -> Result<Self, DataError> {
         let images = idx::read_images(images_path)?;
         let labels = idx::read_labels(labels_path)?;

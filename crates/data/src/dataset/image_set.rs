@@ -1,4 +1,4 @@
-//! Labelled images, in memory or in files, and parts of them, as burn-dataset's `Dataset`s.
+//! Sets of labelled images, in memory or in files, and subsets of them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,43 +10,44 @@ use crate::error::DataError;
 use crate::picture::Picture;
 use crate::random::{SPLIT, shuffled};
 
-/// One image and its class.
+/// An image and its class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelledImage {
-    /// The image; `None` if its file cannot be read.
+    /// The image; `None` if its file is unreadable.
     pub picture: Option<Picture>,
     /// Index of the class.
     pub label: usize,
-    /// Whether the picture is as networks get it, and need not be fitted if it has their size.
+    /// Whether the picture is already in the form of a network's input, so that it need not be fitted if it has the right
+    /// shape.
     pub fitted: bool,
 }
 
-/// Labelled images. Cloning is cheap: what they consist of is shared.
+/// A set of labelled images. Clones share the images, so cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct ImageSet {
     name: Arc<str>,
     images: Storage,
     labels: Arc<[u32]>,
-    /// Which of the images belong to this set, in order; all of them without a selection.
+    /// The positions of the images that belong to this set, in order; `None` for all of them.
     selection: Option<Arc<[u32]>>,
 }
 
-/// The seed that decides which of the images in files come first.
+/// The seed by which [`ImageSet::first`] chooses among images in files.
 const FIRST: u64 = 0;
 
 #[derive(Clone, Debug)]
 enum Storage {
-    /// All of one shape `[channels, height, width]`, one after the other.
+    /// Images of the same shape `[channels, height, width]`, one after the other.
     Memory { shape: [usize; 3], pixels: Arc<[u8]> },
-    /// Read when they are asked for.
+    /// Read on demand.
     Files(Arc<PictureFiles>),
 }
 
 impl ImageSet {
-    /// Images `[N, channels, height, width]` with their classes `[N]`.
+    /// Images `[N, channels, height, width]` with their labels `[N]`; `shape` is that of one image.
     ///
     /// # Panics
-    /// If there are not as many bytes as `shape` and `labels` ask for.
+    /// If the number of bytes does not follow from `shape` and the number of labels.
     pub fn in_memory(name: &str, shape: [usize; 3], pixels: Vec<u8>, labels: Vec<u32>) -> Self {
         assert_eq!(
             pixels.len(),
@@ -58,17 +59,17 @@ impl ImageSet {
         Self { name: name.into(), images, labels: labels.into(), selection: None }
     }
 
-    /// Images in files with their classes, as many as files.
+    /// Images in files, with one label for each file.
     pub(crate) fn in_files(name: &str, files: PictureFiles, labels: Vec<u32>) -> Self {
         Self { name: name.into(), images: Storage::Files(Arc::new(files)), labels: labels.into(), selection: None }
     }
 
-    /// The dataset's name, for messages.
+    /// The dataset's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Shape of the images, `[channels, height, width]`, if they are in memory; in files each may have its own.
+    /// The images' shape `[channels, height, width]`; `None` for images in files, whose shapes may differ.
     pub fn shape(&self) -> Option<[usize; 3]> {
         match self.images {
             Storage::Memory { shape, .. } => Some(shape),
@@ -76,7 +77,7 @@ impl ImageSet {
         }
     }
 
-    /// The files that could not be read so far, each with the reason, in alphabetical order.
+    /// The files found unreadable so far, each with the reason, in alphabetical order.
     pub fn unreadable(&self) -> Vec<(PathBuf, String)> {
         match &self.images {
             Storage::Memory { .. } => Vec::new(),
@@ -84,7 +85,7 @@ impl ImageSet {
         }
     }
 
-    /// Classes of which no picture at all can be read, as far as their files were read so far, each with the reason for one.
+    /// The classes all of whose pictures have been found unreadable, each with the reason for one of them.
     pub fn unreadable_classes(&self) -> Vec<(usize, String)> {
         let Storage::Files(files) = &self.images else { return Vec::new() };
         let mut reasons: std::collections::BTreeMap<usize, Option<String>> = Default::default();
@@ -96,7 +97,7 @@ impl ImageSet {
         reasons.into_iter().filter_map(|(class, reason)| Some((class, reason?))).collect()
     }
 
-    /// A checksum of what `sum` is of, and the images and their classes; of images in files, of their names and sizes.
+    /// Extends the CRC-32C `sum` by the images and their labels. For images in files, their paths and sizes count.
     pub fn checksum(&self, mut sum: u32) -> u32 {
         for index in 0..self.len() {
             let (Some(place), Some(label)) = (self.place(index), self.label(index)) else { continue };
@@ -109,17 +110,18 @@ impl ImageSet {
         sum
     }
 
-    /// The class of an image; `None` beyond the end.
+    /// The label of an image; `None` if `index` is out of range.
     pub fn label(&self, index: usize) -> Option<usize> {
         self.labels.get(self.place(index)?).map(|&label| label as usize)
     }
 
-    /// The classes of all images, in order.
+    /// The labels of all images, in order.
     pub fn labels(&self) -> impl Iterator<Item = usize> {
         (0..self.len()).filter_map(|index| self.label(index))
     }
 
-    /// The bytes of an image in memory, `[channels, height, width]`; `None` beyond the end.
+    /// The bytes `[channels, height, width]` of an image in memory; `None` if `index` is out of range or the images are in
+    /// files.
     pub fn pixels(&self, index: usize) -> Option<&[u8]> {
         let Storage::Memory { shape, pixels } = &self.images else { return None };
         let size = shape.iter().product::<usize>();
@@ -127,10 +129,10 @@ impl ImageSet {
         pixels.get(place * size..(place + 1) * size)
     }
 
-    /// Mean and standard deviation of each channel of images in memory, in 0..1, to four decimals as such figures are
-    /// customarily given.
+    /// The mean and standard deviation of each channel of images in memory, on the scale 0 to 1, rounded to the customary
+    /// four decimals.
     ///
-    /// A channel of one single value has no deviation; 1 stands in, which leaves its pixels as they are.
+    /// The deviation of a constant channel is given as 1, so that dividing by it changes nothing.
     pub fn mean_and_std(&self) -> (Vec<f32>, Vec<f32>) {
         let [channels, height, width] = self.shape().unwrap_or_default();
         let mut counts = vec![[0u64; 256]; channels];
@@ -143,8 +145,8 @@ impl ImageSet {
         counts.iter().map(mean_and_std).unzip()
     }
 
-    /// The first `count` images, or all if there are fewer. Of images in files, which stand class by class, each class gives
-    /// its share.
+    /// The first `count` images, or all if there are fewer. Images in files are sorted by class, so of these a stratified
+    /// subset is taken instead.
     #[must_use]
     pub fn first(&self, count: usize) -> Self {
         if count >= self.len() {
@@ -156,18 +158,18 @@ impl ImageSet {
         self.select((0..count).filter_map(|index| self.place(index)).map(|place| place as u32).collect())
     }
 
-    /// Takes `count` images away for validation: `(the rest, those taken)`, each in the original order.
+    /// Splits off `count` images for validation and returns `(the rest, those taken)`, each in the original order.
     ///
-    /// The part is stratified: each class gives its share, and which of its images is decided by `seed` alone.
+    /// The split is stratified: each class contributes its share. Which of its images are taken depends on `seed` alone.
     ///
     /// # Errors
-    /// If that would leave one of the two empty.
+    /// If one of the two sets would be empty.
     pub fn split(&self, count: usize, seed: u64) -> Result<(Self, Self), DataError> {
         if count == 0 || count >= self.len() {
             return Err(DataError::Split { wanted: count, len: self.len() });
         }
-        // Walking through the classes in turn and taking every len/count-th image gives each class its share, to the
-        // nearest image, and exactly `count` in all.
+        // Going through the images class by class and taking every (len / count)-th takes each class's share, to the nearest
+        // image, and exactly `count` in all.
         let order = shuffled(self.len(), seed, SPLIT);
         let mut by_class: Vec<(usize, u32)> = Vec::with_capacity(self.len());
         by_class.extend(order.into_iter().filter_map(|index| Some((self.label(index as usize)?, index))));
@@ -188,7 +190,7 @@ impl ImageSet {
         Self { selection: Some(places.into()), ..self.clone() }
     }
 
-    /// Where image `index` of this set lies among all the bytes.
+    /// The position of image `index` of this set among all the images stored.
     fn place(&self, index: usize) -> Option<usize> {
         match &self.selection {
             Some(places) => places.get(index).map(|&place| place as usize),
@@ -196,19 +198,19 @@ impl ImageSet {
         }
     }
 
-    /// The first label that is not below `classes`, and its place in the file of labels.
+    /// The first label that is not below `classes`, as `(position among the labels, label)`.
     pub(crate) fn label_beyond(&self, classes: usize) -> Option<(usize, usize)> {
         let place = self.labels.iter().position(|&label| label as usize >= classes)?;
         Some((place, self.labels[place] as usize))
     }
 
-    /// The largest label.
+    /// The largest label; 0 if there are no images.
     pub(crate) fn largest_label(&self) -> usize {
         self.labels.iter().copied().max().map_or(0, |label| label as usize)
     }
 }
 
-/// Of bytes, by how often each occurs.
+/// The mean and standard deviation of bytes, given how often each value occurs.
 fn mean_and_std(counts: &[u64; 256]) -> (f32, f32) {
     let total = counts.iter().sum::<u64>().max(1) as f64;
     let moment = |power: i32| {

@@ -1,4 +1,4 @@
-//! Pictures in files with the names of their classes, as a folder or a table gives them, made into a dataset.
+//! Picture files with class names, as found in a folder or listed in a table, and the dataset they make up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,33 +11,34 @@ use super::splits::Splits;
 use crate::error::DataError;
 use crate::picture::EXTENSIONS;
 
-/// What a folder of training pictures and those beside it are called.
+/// Names of the part to train on.
 pub(super) const TRAIN: [&str; 2] = ["train", "training"];
+/// Names of the part to validate on.
 pub(super) const VALID: [&str; 3] = ["val", "valid", "validation"];
+/// Names of the part to test on.
 pub(super) const TEST: [&str; 1] = ["test"];
 
-/// Where nothing says which pictures are to test on: one of so many, chosen by this seed alone, so that all runs have the
-/// same.
+/// If no test pictures are given, one in this many is taken. The seed is fixed so that every run has the same ones.
 const TEST_SHARE: usize = 5;
 const TEST_SEED: u64 = 0;
 
-/// More classes than this are labels of something else.
+/// The most classes a dataset may have; with more, the labels are probably something else.
 const MOST_CLASSES: usize = 10_000;
 
-/// Pictures that are found, each with its class's name.
+/// Pictures, each with the name of its class.
 #[derive(Default)]
 pub(super) struct PictureList {
     pub(super) pictures: Vec<(PathBuf, String)>,
-    /// What could not be looked at, with the reason.
+    /// Paths that could not be examined, each with the reason.
     pub(super) unreadable: BTreeMap<PathBuf, String>,
 }
 
-/// The parts of a dataset whose classes have only names yet.
+/// The parts of a dataset, before classes are numbered.
 pub(super) struct Listing<'a> {
     pub(super) name: String,
-    /// What the user named.
+    /// The folder or table that the user named.
     pub(super) given: &'a Path,
-    /// What the paths of pictures start from.
+    /// The folder that the pictures' paths are relative to.
     pub(super) folder: &'a Path,
     pub(super) train: PictureList,
     pub(super) valid: Option<PictureList>,
@@ -45,6 +46,7 @@ pub(super) struct Listing<'a> {
 }
 
 impl Listing<'_> {
+    /// Numbers the classes and makes the splits.
     pub(super) fn splits(self) -> Result<Splits, DataError> {
         let Self { name, given, folder, train, valid, test } = self;
         let classes: BTreeSet<_> = train.pictures.iter().map(|(_, class)| class.clone()).collect();
@@ -60,7 +62,7 @@ impl Listing<'_> {
         let (valid, test) = (valid.map(set).transpose()?, test.map(set).transpose()?);
         let (train, valid, test) = match (valid, test) {
             (valid, Some(test)) => (train, valid, test),
-            // As torchvision's scripts have it.
+            // As in torchvision's training scripts, `val` serves as the test set.
             (Some(valid), None) => (train, None, valid),
             (None, None) => {
                 let count = (train.len() / TEST_SHARE).max(1);

@@ -1,4 +1,4 @@
-//! Where the files of a named dataset are looked for, and fetched to.
+//! Finding the files of a named dataset, or downloading them.
 
 #[cfg(feature = "download")]
 use std::path::Path;
@@ -9,13 +9,13 @@ use super::splits::LoadOptions;
 use crate::download::cache_dir;
 use crate::error::DataError;
 
-/// Finds a named dataset's folder, or fetches it into the last place where it was looked for.
+/// Finds a named dataset's folder, or downloads it: to `data_dir` if given, else to the cache folder.
 pub(super) fn locate(dataset: &NamedDataset, options: &LoadOptions) -> Result<PathBuf, DataError> {
     let name = dataset.name;
     let here = std::env::current_dir().unwrap_or_default();
     let assets = || here.ancestors().map(|folder| folder.join("assets").join(name));
     let cached = cache_dir().map(|cache| cache.join(name));
-    // A folder of datasets, or of this one's files.
+    // `data_dir` may contain several datasets, or just this one's files.
     let named = options.data_dir.iter().flat_map(|folder| [folder.join(name), folder.clone()]);
     let mut places = named.chain(assets()).chain(cached.clone());
     if let Some(found) = places.find_map(|folder| dataset.find_in(&folder)) {
@@ -30,7 +30,7 @@ pub(super) fn locate(dataset: &NamedDataset, options: &LoadOptions) -> Result<Pa
     }
 }
 
-/// Downloads a dataset's files into a folder, and unpacks them.
+/// Downloads a dataset's files into a folder and unpacks them.
 #[cfg(feature = "download")]
 fn fetch(dataset: &NamedDataset, folder: &Path) -> Result<(), DataError> {
     use crate::download::{CheckSum, FetchOptions, RemoteFile, fetch};
@@ -44,7 +44,7 @@ fn fetch(dataset: &NamedDataset, folder: &Path) -> Result<(), DataError> {
     dataset.files.iter().try_for_each(|file| unpack(dataset, &folder.join(file.name), folder))
 }
 
-/// Takes the files that are read out of a downloaded file, if that is an archive.
+/// Unpacks a downloaded file if it is an archive.
 #[cfg(feature = "download")]
 fn unpack(dataset: &NamedDataset, downloaded: &Path, folder: &Path) -> Result<(), DataError> {
     use super::catalogue::Reader;
@@ -67,8 +67,8 @@ mod tests {
 
     const NAMES: &[u8] = b"airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n";
 
-    /// Entries in the order and under the folder of the published archive, and one that does not belong to it. The last leads
-    /// out of the folder.
+    /// Entries in the order and under the folder of the published archive, with one that does not belong. The last one's path
+    /// leads out of the folder.
     fn archive() -> Vec<u8> {
         let batch = |class: u8| [vec![class], (0..PIXELS).map(|at| ((at * 31) >> 3) as u8).collect()].concat();
         let mut entries = vec![("batches.meta.txt", NAMES.to_vec())];
@@ -81,7 +81,7 @@ mod tests {
             header.set_size(bytes.len() as u64);
             header.set_mode(0o644);
             let path = format!("cifar-10-batches-bin/{name}");
-            // Builder refuses paths that lead elsewhere; an archive from elsewhere may have them.
+            // Builder refuses paths that lead out of the folder, but foreign archives may have them.
             header.as_gnu_mut().unwrap().name[..path.len()].copy_from_slice(path.as_bytes());
             header.set_cksum();
             archive.append(&header, &bytes[..]).unwrap();

@@ -1,39 +1,39 @@
-//! What a dataset consists of, and how one is asked for.
+//! A loaded dataset, and the options for loading one.
 
 use std::path::{Path, PathBuf};
 
 use super::image_set::ImageSet;
 use crate::preprocess::Preprocess;
 
-/// A dataset ready for training and testing.
+/// A dataset, split for training and testing.
 #[derive(Clone, Debug)]
 pub struct Splits {
-    /// The name under which runs and weights mention it.
+    /// The name that appears in runs and weights files.
     pub name: String,
-    /// Images to learn from.
+    /// The training images.
     pub train: ImageSet,
-    /// Images to choose the best epoch by, where the dataset says which.
+    /// The validation images, if the dataset comes with its own.
     pub valid: Option<ImageSet>,
-    /// Images to test on.
+    /// The test images.
     pub test: ImageSet,
-    /// Names of the classes, by index.
+    /// The class names, by index.
     pub classes: Vec<String>,
-    /// How an image becomes a network's input, where all images are alike; otherwise the network decides.
+    /// The preprocessing that suits the images; `None` for picture files of any size, where the network decides.
     pub preprocess: Option<Preprocess>,
 }
 
-/// Where a dataset may come from.
+/// How a dataset is found and loaded.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
-    /// The first folder to look in, if given; downloads go to a folder in it named like the dataset.
+    /// The folder searched first. Downloads go to a folder in it that is named after the dataset.
     pub data_dir: Option<PathBuf>,
-    /// Opens no socket.
+    /// Never use the network.
     pub offline: bool,
-    /// Leaves out classes whose folder cannot be read, instead of failing.
+    /// Skip classes whose folder cannot be read, instead of failing.
     pub skip_unreadable: bool,
 }
 
-/// The last part of a path, as a dataset's name in runs and weights.
+/// The last part of a path, which is the name of a dataset given by path.
 pub(super) fn folder_name(folder: &Path) -> String {
     let full = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     full.file_name().map_or_else(|| "folder".to_owned(), |name| name.to_string_lossy().into_owned())

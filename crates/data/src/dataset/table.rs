@@ -1,4 +1,4 @@
-//! Tables of pictures: CSV files of paths and classes.
+//! CSV files that list pictures and their classes.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,8 @@ use super::listing::{Listing, PictureList, TEST, TRAIN, VALID};
 use super::splits::Splits;
 use crate::error::DataError;
 
-/// Pictures that a table lists: its first line names the columns, `path` (from the table's folder on) and `label` (the
-/// class's name), and `split` (`train`, `val` or `test`) if it has that. Without it every fifth picture is to test on.
+/// Reads a table whose first line names the columns: `path` (relative to the table's folder), `label` (the class name) and,
+/// optionally, `split` (`train`, `val` or `test`). Without `split`, one picture in five is used for testing.
 pub(super) fn read(path: &Path) -> Result<Splits, DataError> {
     #[derive(serde::Deserialize)]
     struct Row {

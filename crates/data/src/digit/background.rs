@@ -1,15 +1,15 @@
-//! What the paper looks like: its brightness as a plane (light often falls from one side) and its noise.
+//! What the paper looks like: its noise, and its brightness as a plane, since light often falls from one side.
 
-/// Ink must differ from the paper by more than this, in grey levels, however clean the picture is.
+/// Ink differs from the paper by more than this, in grey levels, however clean the picture is.
 const LEAST_CONTRAST: f32 = 10.0;
 
-/// Ink must differ from the paper by more than this many standard deviations of the noise.
+/// Ink differs from the paper by more than this many standard deviations of the noise.
 const NOISE_FACTOR: f32 = 4.0;
 
-/// Enough border pixels to fit a plane to; more only cost time.
+/// The number of border pixels to fit a plane to. More would only cost time.
 const SAMPLES: usize = 16_384;
 
-/// Whether the ink is lighter or darker than its ground.
+/// Whether ink is lighter or darker than its ground.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ink {
     /// Light ink on a dark ground, as in MNIST.
@@ -27,7 +27,7 @@ pub(super) struct Background {
     noise: f32,
 }
 
-/// A pixel of the border: its place (-1 to 1) and its value.
+/// A pixel of the border: its position (-1 to 1) and value.
 #[derive(Clone, Copy)]
 struct Sample {
     x: f32,
@@ -36,12 +36,12 @@ struct Sample {
 }
 
 impl Background {
-    /// Estimates the paper from the picture's border, of which ink may cover the lesser part.
+    /// Estimates the paper from the picture's border, less than half of which may be covered by ink.
     pub(super) fn of(gray: &[u8], height: usize, width: usize) -> Self {
         let samples = border(gray, height, width);
         let mut plane = [median(samples.iter().map(|sample| sample.value).collect()), 0.0, 0.0];
         let mut noise = spread(&samples, plane);
-        // Ink on the border is an outlier to the plane, and each better plane shows it more clearly.
+        // Ink on the border is an outlier, and stands out more clearly from each better plane.
         for _ in 0..4 {
             let limit = (3.0 * noise).max(LEAST_CONTRAST);
             let paper: Vec<Sample> =
@@ -53,17 +53,17 @@ impl Background {
         Self { plane, height, noise }
     }
 
-    /// Brightness in the middle of the picture, in grey levels.
+    /// The paper's brightness in the middle of the picture, in grey levels.
     pub(super) fn level(&self) -> f32 {
         self.plane[0]
     }
 
-    /// The least strength that is not noise, in grey levels.
+    /// The largest strength that may be noise, in grey levels.
     pub(super) fn floor(&self) -> u8 {
         (NOISE_FACTOR * self.noise).clamp(LEAST_CONTRAST, 255.0) as u8
     }
 
-    /// What stands out from the paper: whichever side adds up to more. `None` when nothing does.
+    /// Whether what stands out from the paper is lighter or darker, whichever adds up to more; `None` if nothing stands out.
     pub(super) fn ink(&self, gray: &[u8], width: usize) -> Option<Ink> {
         let floor = f32::from(self.floor());
         let mut balance = 0.0f64;
@@ -78,16 +78,16 @@ impl Background {
         (balance != 0.0).then_some(if balance > 0.0 { Ink::Light } else { Ink::Dark })
     }
 
-    /// How far each pixel stands out from the paper towards the ink, in grey levels; 0 is paper.
+    /// How far each pixel stands out from the paper in the ink's direction, in grey levels; 0 is paper.
     ///
-    /// Ink takes a share of the light that falls on it, so dark ink counts as if the paper were everywhere as bright as
-    /// in the middle: otherwise the better lit side would weigh more, and move the centre of mass.
+    /// Ink absorbs a share of the light that falls on it. Dark ink is therefore scaled as if the paper were as bright
+    /// everywhere as in the middle; otherwise the better lit side would weigh more and shift the centre of mass.
     pub(super) fn strength(&self, gray: &[u8], width: usize, ink: Ink) -> Vec<u8> {
         let mut strength = Vec::with_capacity(gray.len());
         for (y, row) in gray.chunks_exact(width).enumerate() {
             let (start, step) = self.row(y, width);
             let paper = |x: usize| start + step * x as f32;
-            // A cast from float saturates: what is on the other side of the paper becomes 0.
+            // The cast saturates: pixels on the other side of the paper's brightness become 0.
             match ink {
                 Ink::Light => {
                     strength
@@ -102,7 +102,7 @@ impl Background {
         strength
     }
 
-    /// The paper's brightness at the first pixel of a row, and its change per pixel.
+    /// The paper's brightness at the first pixel of a row, and its change from pixel to pixel.
     fn row(&self, y: usize, width: usize) -> (f32, f32) {
         let [level, right, down] = self.plane;
         let first = level + right * unit(0, width) + down * unit(y, self.height);
@@ -110,16 +110,16 @@ impl Background {
     }
 }
 
-/// A position from 0 to `length - 1` as -1 to 1; the middle is 0.
+/// Maps a position from 0 to `length - 1` onto -1 to 1.
 fn unit(at: usize, length: usize) -> f32 {
     if length > 1 { 2.0 * at as f32 / (length - 1) as f32 - 1.0 } else { 0.0 }
 }
 
-/// The pixels within a sixteenth of the shorter side (at least one) from the edge, thinned to about [`SAMPLES`].
+/// The pixels near the edge, within a sixteenth of the shorter side but at least one pixel, thinned to about [`SAMPLES`].
 fn border(gray: &[u8], height: usize, width: usize) -> Vec<Sample> {
     let depth = (height.min(width) / 16).max(1);
     let count = 2 * depth * (height + width);
-    // An odd step over rows whose inner part is skipped: columns are sampled evenly enough.
+    // The step is odd, so that columns are sampled evenly enough although the inner part of rows is skipped.
     let step = (count / SAMPLES).max(1) | 1;
     let mut samples = Vec::with_capacity(count / step + 1);
     let mut index = 0;
@@ -140,7 +140,7 @@ fn residual(sample: &Sample, [level, right, down]: [f32; 3]) -> f32 {
     sample.value - (level + right * sample.x + down * sample.y)
 }
 
-/// The standard deviation around a plane, estimated from the median so that ink does not count.
+/// The standard deviation from a plane, estimated by the median so that ink does not count.
 fn spread(samples: &[Sample], plane: [f32; 3]) -> f32 {
     1.4826 * median(samples.iter().map(|sample| residual(sample, plane).abs()).collect())
 }
@@ -153,9 +153,9 @@ fn median(mut values: Vec<f32>) -> f32 {
     *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }
 
-/// The plane of least squares; `None` when the samples do not determine one (too few, or all on one line).
+/// The least-squares plane; `None` if the samples do not determine one (too few, or all on a line).
 fn fit(samples: &[Sample]) -> Option<[f32; 3]> {
-    // Normal equations, with the right-hand side as fourth column.
+    // The normal equations, with the right-hand side as the fourth column.
     let mut rows = [[0.0f64; 4]; 3];
     for sample in samples {
         let terms = [1.0, f64::from(sample.x), f64::from(sample.y), f64::from(sample.value)];
@@ -163,7 +163,7 @@ fn fit(samples: &[Sample]) -> Option<[f32; 3]> {
             row.iter_mut().zip(terms).for_each(|(sum, term)| *sum += factor * term);
         }
     }
-    // The matrix is symmetric and positive definite, or the samples do not suffice: no pivoting needed.
+    // No pivoting: the matrix is symmetric and positive definite unless there are too few samples.
     for pivot in 0..3 {
         if rows[pivot][pivot] <= 1e-6 * samples.len() as f64 {
             return None;

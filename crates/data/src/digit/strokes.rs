@@ -1,20 +1,21 @@
-//! Which pixels are the digit's: connected strokes without specks.
+//! Which pixels belong to the digit: connected strokes without specks.
 //!
-//! Two thresholds. A stroke must have strong pixels (Otsu's split of everything above the noise), and reaches as far as
-//! weak ones are connected to it, because the faint edge of an antialiased stroke belongs to it.
+//! There are two thresholds. A stroke must have strong pixels (by Otsu's split of everything above the noise), and includes
+//! all weak pixels connected to it, because the faint edge of an antialiased stroke belongs to it.
 
 use crate::picture::Rect;
 
-/// A stroke counts when it has at least this share of the largest stroke's strong pixels.
+/// A stroke counts if it has at least one strong pixel for this many of the largest stroke's.
 const LEAST_SHARE: usize = 33;
 
-/// The longer side of the smallest shape that can be a digit, in pixels; in large pictures a hundredth of their side.
+/// The longer side of the smallest shape taken for a digit, in pixels; in large pictures it is a hundredth of their shorter
+/// side.
 const LEAST_SIDE: usize = 3;
 
-/// The ink of a digit, cut out.
+/// The ink of a digit, cut out of its picture.
 #[derive(Clone, Debug)]
 pub(super) struct Strokes {
-    /// Where, in the picture that was searched.
+    /// Its position in the picture that was searched.
     pub region: Rect,
     /// `[region.height, region.width]`: 0 = paper, 255 = the core of a stroke.
     pub pixels: Vec<u8>,
@@ -29,7 +30,7 @@ struct PixelRun {
 }
 
 impl Strokes {
-    /// Finds the strokes in `[height, width]` strengths of which those up to `floor` are noise. `None` when blank.
+    /// Finds the strokes in `[height, width]` strengths, of which those up to `floor` are noise; `None` if there are none.
     pub(super) fn find(strength: &[u8], height: usize, width: usize, floor: u8) -> Option<Self> {
         let (split, core) = otsu(strength, floor)?;
         let weak = floor.max(core / 10);
@@ -42,7 +43,7 @@ impl Strokes {
             strong[label] += pixels.iter().filter(|&&pixel| pixel > split).count();
         }
         let (main, &largest) = strong.iter().enumerate().max_by_key(|&(_, &pixels)| pixels)?;
-        // A speck on blank paper, or a few pixels of noise, are no digit.
+        // A speck on blank paper or a few pixels of noise are not a digit.
         let around = bounds(runs.iter().zip(&labels).filter(|&(_, &label)| label == main).map(|(run, _)| run))?;
         if around.width.max(around.height) < (height.min(width) / 100).max(LEAST_SIDE) {
             return None;
@@ -56,7 +57,7 @@ impl Strokes {
     }
 }
 
-/// The bounding box of runs that are in order of their rows.
+/// The bounding box of runs that are sorted by row.
 fn bounds<'a>(runs: impl IntoIterator<Item = &'a PixelRun>) -> Option<Rect> {
     let mut runs = runs.into_iter();
     let first = runs.next()?;
@@ -67,11 +68,11 @@ fn bounds<'a>(runs: impl IntoIterator<Item = &'a PixelRun>) -> Option<Rect> {
     Some(Rect { left, top: first.row, width: right - left, height: bottom + 1 - first.row })
 }
 
-/// Otsu's threshold for the strengths above `floor`, and the mean of those above the threshold; `None` when there are
-/// none. A single level of ink needs no split: the threshold is then the floor.
+/// Otsu's threshold for the strengths above `floor`, and the mean of those above the threshold; `None` if there are none. If
+/// there is only one level of ink, the threshold is `floor`.
 ///
-/// Only what is above the noise is split: in a large picture with a thin digit, paper outnumbers ink a thousandfold and
-/// the best split of everything would divide the paper.
+/// Only what is above the noise is split. In a large picture with a thin digit, paper outnumbers ink a thousandfold, and the
+/// best split of all pixels would divide the paper.
 fn otsu(strength: &[u8], floor: u8) -> Option<(u8, u8)> {
     let mut histogram = [0u64; 256];
     strength.iter().for_each(|&value| histogram[usize::from(value)] += 1);
@@ -117,7 +118,7 @@ fn runs(strength: &[u8], width: usize, weak: u8) -> Vec<PixelRun> {
     runs
 }
 
-/// Labels each run with a run that represents its component (8-connected).
+/// Labels each run with the index of a run that represents its 8-connected component.
 fn connect(runs: &[PixelRun]) -> Vec<usize> {
     fn root(parents: &mut [usize], mut at: usize) -> usize {
         while parents[at] != at {
@@ -127,7 +128,7 @@ fn connect(runs: &[PixelRun]) -> Vec<usize> {
         at
     }
     let mut parents: Vec<usize> = (0..runs.len()).collect();
-    // `above` walks through the previous row's runs alongside the current row's.
+    // `above` advances through the previous row's runs alongside the current row's.
     let mut above = 0;
     for (index, run) in runs.iter().enumerate() {
         while above < index
@@ -144,8 +145,8 @@ fn connect(runs: &[PixelRun]) -> Vec<usize> {
     (0..runs.len()).map(|index| root(&mut parents, index)).collect()
 }
 
-/// The strengths of the runs alone, stretched so that a stroke's core is 255. The core is the 80th percentile of the
-/// strong pixels: strokes have soft edges, and noise would decide about a maximum.
+/// The strengths of the runs alone, scaled so that the core of a stroke is 255. The core is the 80th percentile of the strong
+/// pixels, since strokes have soft edges and the maximum would depend on noise.
 fn cut(strength: &[u8], width: usize, runs: &[PixelRun], region: Rect, split: u8) -> Vec<u8> {
     let line = |run: &PixelRun| &strength[run.row * width..][run.start..run.end];
     let mut strong: Vec<u8> = runs.iter().flat_map(line).copied().filter(|&pixel| pixel > split).collect();

@@ -1,4 +1,4 @@
-//! One request to one address: what a `.part` lacks, appended and verified.
+//! One request to one address: downloads what a `.part` lacks, and verifies the whole.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -14,16 +14,16 @@ use super::sum::Sum;
 
 /// Why one attempt failed.
 pub(super) enum AttemptError {
-    /// Writing failed: other addresses will not help.
+    /// Reading or writing the `.part` failed, so other addresses will not help.
     Disk(io::Error),
-    /// The `.part` is good as far as it goes.
+    /// The connection or the server failed; the `.part` is good as far as it goes.
     Network(String),
-    /// The `.part` is worthless.
+    /// The content is wrong and the `.part` useless.
     Wrong { resumed: bool, reason: String },
 }
 
-/// A client that waits at most `timeout` for any one thing. It uses the proxy that the environment names (HTTPS_PROXY,
-/// NO_PROXY and so on), but never for this machine itself.
+/// An HTTP client that waits at most `timeout` for each step. It uses the proxy named in the environment (HTTPS_PROXY,
+/// NO_PROXY and so on), except for addresses of this machine.
 pub(super) fn agent(url: &str, timeout: Duration) -> Agent {
     let local = ["http://127.", "http://localhost", "http://[::1]"].iter().any(|start| url.starts_with(start));
     Agent::config_builder()
@@ -39,7 +39,7 @@ pub(super) fn agent(url: &str, timeout: Duration) -> Agent {
         .new_agent()
 }
 
-/// Asks one address for what the `.part` lacks, appends it, and verifies the whole.
+/// Requests what the `.part` lacks from one address, appends it, and verifies the whole.
 pub(super) fn attempt(
     agent: &Agent,
     url: &str,
@@ -47,7 +47,7 @@ pub(super) fn attempt(
     expected: CheckSum,
     bar: &ProgressBar,
 ) -> Result<(), AttemptError> {
-    // Not truncated: what is there is continued.
+    // Not truncated, so that an earlier download is resumed.
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(part);
     let mut output = open.map_err(AttemptError::Disk)?;
     let mut sum = Sum::new(expected);
@@ -71,7 +71,7 @@ pub(super) fn attempt(
         return Err(AttemptError::Network(format!("HTTP status {}", status.as_u16())));
     }
     if !continued {
-        // The server sends everything: start over.
+        // The server sends the whole file: start over.
         output.set_len(0).and_then(|()| output.seek(SeekFrom::Start(0))).map_err(AttemptError::Disk)?;
         (sum, length) = (Sum::new(expected), 0);
     }
@@ -97,14 +97,14 @@ pub(super) fn attempt(
     Ok(())
 }
 
-/// Whether an answer continues at byte `length`: 206 and `Content-Range: bytes LENGTH-...`.
+/// Whether a response continues at byte `length`: status 206 with `Content-Range: bytes LENGTH-...`.
 fn continues(status: StatusCode, headers: &HeaderMap, length: u64) -> bool {
     let range = headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
     let start = range.and_then(|range| range.trim().strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok());
     status == StatusCode::PARTIAL_CONTENT && start == Some(length)
 }
 
-/// Copies the body to the end of `output`; returns the number of bytes. Whatever arrived before an error is written.
+/// Appends the body to `output` and returns the number of bytes. What arrives before an error is written too.
 fn receive(mut body: impl Read, output: &mut File, sum: &mut Sum, bar: &ProgressBar) -> Result<u64, AttemptError> {
     let mut buffer = vec![0; 64 * 1024];
     let mut received = 0;
@@ -125,7 +125,7 @@ fn receive(mut body: impl Read, output: &mut File, sum: &mut Sum, bar: &Progress
     }
 }
 
-/// An error of the connection, on one line.
+/// Describes a connection error in one line.
 fn explain(error: ureq::Error) -> String {
     let text = match error {
         ureq::Error::Timeout(_) => "timed out".to_owned(),

@@ -1,20 +1,20 @@
-//! Why a download fails.
+//! Why a download failed.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a file could not be had. Each message is one line.
+/// Why a file could not be downloaded. Each message is one line.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// Not there, and no connection is allowed.
+    /// The file is missing, and connections are not allowed.
     #[error("{name} is not in {}, and downloads are turned off", folder.display())]
     Offline {
         /// The file's name.
         name: String,
-        /// Where it was looked for.
+        /// The folder where it was expected.
         folder: PathBuf,
     },
-    /// There, but with other content, and no connection is allowed.
+    /// The file exists with other content, and connections are not allowed.
     #[error(
         "{} is damaged (its sum is {found}, expected {expected}), and downloads are turned off",
         path.display()
@@ -24,15 +24,15 @@ pub enum DownloadError {
         path: PathBuf,
         /// Its sum.
         found: String,
-        /// What its sum must be.
+        /// The expected sum.
         expected: String,
     },
-    /// No address gave the file.
+    /// The download failed from every address.
     #[error("cannot download {name}: {}; put the file into {} by hand", reasons(failures), folder.display())]
     AllFailed {
         /// The file's name.
         name: String,
-        /// Each address and why it failed, in the order tried.
+        /// Each address and the reason for its failure, in the order tried.
         failures: Vec<(String, String)>,
         /// Where the file belongs.
         folder: PathBuf,
@@ -42,7 +42,7 @@ pub enum DownloadError {
     Io {
         /// The folder or file.
         path: PathBuf,
-        /// The system's reason.
+        /// The system's error.
         source: io::Error,
     },
 }

@@ -1,11 +1,11 @@
-//! Getting one file: verified, resumed, and never half there.
+//! Downloading one file: verified, resumable, and never left incomplete under its own name.
 //!
 //! ```text
-//! DIR/name        only ever complete and verified: it appears by a rename
-//! DIR/name.part   what has arrived so far; kept when the network fails, removed when the sum is wrong
-//! DIR/name.lock   held while someone downloads, so that two processes do not write into one .part; the second waits,
-//!                 then finds the file. Removed after success. (Where the file system has no locks, there is none.)
-//! DIR/name.wrong  a file with another sum that was there before; set aside, not overwritten
+//! DIR/name        always complete and verified, because it is created by a rename
+//! DIR/name.part   what has arrived so far; kept if the network fails, removed if the sum is wrong
+//! DIR/name.lock   locked during a download, so that two processes never write to the same .part: the second waits and
+//!                 then finds the file. Removed on success. Without effect on file systems that have no locks.
+//! DIR/name.wrong  an existing file whose sum was wrong; set aside rather than overwritten
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -20,14 +20,14 @@ use super::error::DownloadError;
 use super::remote_file::RemoteFile;
 use super::sum::Sum;
 
-/// How [`fetch`] may go about it.
+/// Options of [`fetch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FetchOptions {
-    /// Open no connection: use what is there or fail.
+    /// Open no connection: use the existing file or fail.
     pub offline: bool,
-    /// The longest wait for a connection, for an answer, and for the next bytes; not for the whole file.
+    /// The longest wait for a connection, for a response and for the next bytes; there is no limit for the whole file.
     pub timeout: Duration,
-    /// Show a bar, and say when a wrong file is replaced, on standard error. The bar only on a terminal.
+    /// Report on standard error: a progress bar, if it is a terminal, and whether a damaged file was replaced.
     pub progress: bool,
 }
 
@@ -38,19 +38,19 @@ impl Default for FetchOptions {
     }
 }
 
-/// An [`io::Error`] with its path.
+/// Adds a path to an [`io::Error`].
 fn at(path: &Path) -> impl FnOnce(io::Error) -> DownloadError {
     let path = path.to_owned();
     |source| DownloadError::Io { path, source }
 }
 
-/// Makes sure that `folder` has the file with the right sum, and returns its path.
+/// Makes sure that `folder` contains the file with the right sum, and returns its path.
 ///
-/// A file that is there is verified and used as it is. Otherwise the addresses are tried in turn. An interrupted
-/// download is continued where the server allows it, also from another address and by another process.
+/// An existing file is verified and used. Otherwise the addresses are tried in turn. An interrupted download is resumed if
+/// the server allows it, even from another address or by another process.
 ///
 /// # Errors
-/// See [`DownloadError`]. On a failure of the network what has arrived stays as `name.part`.
+/// See [`DownloadError`]. If the network fails, what has arrived is kept as `name.part`.
 pub fn fetch(file: &RemoteFile, folder: &Path, options: FetchOptions) -> Result<PathBuf, DownloadError> {
     let path = folder.join(file.name);
     let existing = Sum::of(&path, file.sum).map_err(at(&path))?;
@@ -83,14 +83,14 @@ pub fn fetch(file: &RemoteFile, folder: &Path, options: FetchOptions) -> Result<
         fs::rename(&part, &path).map_err(at(&path))?;
         sync_folder(folder);
     }
-    // Only now: whoever waits for the lock finds the file, so it does not matter that the next one makes a new lock.
+    // Not before the rename: whoever was waiting for the lock now finds the file, so a newly created lock does no harm.
     drop(lock);
     let _ = fs::remove_file(&lock_path);
     bar.finish_and_clear();
     Ok(path)
 }
 
-/// `path` with another extension appended.
+/// `path` with `.extension` appended.
 fn beside(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
@@ -98,8 +98,8 @@ fn beside(path: &Path, extension: &str) -> PathBuf {
     name.into()
 }
 
-/// Waits until this process is the only one that downloads the file. The lock goes with the returned handle, also when
-/// the process is killed.
+/// Waits until no other process is downloading the file. The lock is released with the returned handle, even if the process
+/// is killed.
 fn lock(path: &Path, bar: &ProgressBar) -> io::Result<File> {
     let file = OpenOptions::new().create(true).append(true).open(path)?;
     match file.try_lock() {
@@ -108,7 +108,7 @@ fn lock(path: &Path, bar: &ProgressBar) -> io::Result<File> {
             file.lock()?;
             bar.set_message("");
         }
-        // A file system without locks (some network shares): as good as it gets.
+        // The file system has no locks, like some network shares: go ahead without.
         Err(TryLockError::Error(error)) if error.kind() != ErrorKind::Unsupported => return Err(error),
         Ok(()) | Err(TryLockError::Error(_)) => {}
     }
@@ -123,13 +123,13 @@ fn download(
     bar: &ProgressBar,
 ) -> Result<PathBuf, DownloadError> {
     let part = beside(&folder.join(file.name), "part");
-    // Complete, but interrupted before it was renamed.
+    // An earlier download completed but was interrupted before the rename.
     if Sum::of(&part, file.sum).map_err(at(&part))?.is_some_and(|sum| file.sum.accepts(&sum)) {
         return Ok(part);
     }
     let mut failures = Vec::new();
     for &url in file.urls {
-        // Twice when the first attempt continued a `.part`: its beginning may be what is wrong.
+        // A resumed download with a wrong sum is tried again from the start: the old part may be to blame.
         loop {
             let failure = match attempt(&agent(url, options.timeout), url, &part, file.sum, bar) {
                 Ok(()) => return Ok(part),
@@ -153,7 +153,7 @@ fn download(
     Err(DownloadError::AllFailed { name: file.name.to_owned(), failures, folder: folder.to_owned() })
 }
 
-/// indicatif draws on standard error, and nothing where that is not a terminal.
+/// A progress bar on standard error; indicatif draws nothing if that is not a terminal.
 fn progress_bar(file: &RemoteFile, options: FetchOptions) -> ProgressBar {
     if !options.progress {
         return ProgressBar::hidden();
@@ -166,7 +166,7 @@ fn progress_bar(file: &RemoteFile, options: FetchOptions) -> ProgressBar {
     bar.with_prefix(file.name.to_owned())
 }
 
-/// Makes a rename survive a power cut, where the system lets folders be opened.
+/// Makes a rename survive a power failure, on systems that can open folders.
 fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();

@@ -1,29 +1,29 @@
-//! A file on the network: its name, its addresses, and what is known of its bytes.
+//! Files on the network: their names, addresses and checksums.
 
 /// A file that can be downloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RemoteFile<'a> {
-    /// The file's name in its folder, without any path.
+    /// The name under which the file is stored, without a path.
     pub name: &'a str,
     /// Complete addresses of the same bytes, in the order in which they are tried.
     pub urls: &'a [&'a str],
-    /// What is known of the bytes.
+    /// The checksum of the bytes.
     pub sum: CheckSum<'a>,
-    /// The number of bytes, where known; only for the progress bar.
+    /// The size in bytes, if known; used only for the progress bar.
     pub size: Option<u64>,
 }
 
-/// What is known of a file's bytes.
+/// An expected checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckSum<'a> {
     /// The MD5 sum, 32 lower-case hexadecimal digits.
     Md5(&'a str),
-    /// The first lower-case hexadecimal digits of the SHA-256 sum, at least eight.
+    /// The first digits of the SHA-256 sum, at least eight, in lower-case hexadecimal.
     Sha256Prefix(&'a str),
 }
 
 impl CheckSum<'_> {
-    /// Whether this is the sum, in hexadecimal, of the right bytes.
+    /// Whether a computed sum, in hexadecimal, is the expected one.
     #[cfg(feature = "download")]
     pub(super) fn accepts(&self, sum: &str) -> bool {
         match self {

@@ -9,14 +9,14 @@ use sha2::{Digest, Sha256};
 
 use super::remote_file::CheckSum;
 
-/// The sum of what is written into it.
+/// The running checksum of the bytes written to it.
 pub(super) enum Sum {
     Md5(Md5),
     Sha256(Sha256),
 }
 
 impl Sum {
-    /// A sum of nothing yet, of the kind that is known of a file.
+    /// A checksum of no bytes yet, of the expected checksum's kind.
     pub(super) fn new(kind: CheckSum) -> Self {
         match kind {
             CheckSum::Md5(_) => Self::Md5(Md5::default()),
@@ -24,7 +24,7 @@ impl Sum {
         }
     }
 
-    /// The sum of a file; `None` when there is none.
+    /// The checksum of a file; `None` if there is no such file.
     pub(super) fn of(path: &Path, kind: CheckSum) -> io::Result<Option<String>> {
         let mut file = match File::open(path) {
             Ok(file) => file,
@@ -36,7 +36,7 @@ impl Sum {
         Ok(Some(sum.hexadecimal()))
     }
 
-    /// Lower-case digits.
+    /// The checksum in lower-case hexadecimal.
     pub(super) fn hexadecimal(self) -> String {
         let text = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         match self {

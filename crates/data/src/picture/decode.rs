@@ -1,7 +1,7 @@
-//! From the bytes of an image file to a [`Picture`].
+//! Decoding the bytes of an image file into a [`Picture`].
 //!
-//! The format is read from the content: a file's name is the user's business. The header is checked before anything is
-//! allocated, so a file of fifty bytes that claims to be 60,000 pixels wide costs nothing.
+//! The format is recognised by content, not by the file's name. The header is checked before anything is allocated, so a
+//! file of fifty bytes that claims to be 60,000 pixels wide costs nothing.
 
 use std::io::Cursor;
 
@@ -11,33 +11,33 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 use super::integrity::{jpeg_is_complete, webp_is_consistent};
 use super::planar::Picture;
 
-/// The most pixels that [`Picture::decode`] accepts: 100 megapixels, twice a large camera's.
+/// The most pixels that [`Picture::decode`] accepts: 100 megapixels, twice what a large camera delivers.
 pub const MAX_PIXELS: u64 = 100_000_000;
 
 /// The longest side that [`Picture::decode`] accepts, in pixels (JPEG's own limit).
 pub const MAX_SIDE: u32 = 65_535;
 
-/// The most that the decoder may allocate for itself, in bytes. 100 megapixels of RGBA fit.
+/// The most bytes that the decoder may allocate: enough for 100 megapixels of RGBA.
 const MAX_ALLOCATION: u64 = 512 << 20;
 
-/// Why bytes could not become a [`Picture`]. Each message is one line and names no file: the caller knows it.
+/// Why an image cannot be decoded. Each message is one line and names no file, since the caller knows which it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// There are no bytes.
     #[error("the image is empty (0 bytes)")]
     Empty,
-    /// The content is none of the supported formats.
+    /// The content is in none of the supported formats.
     #[error("not a PNG, JPEG, BMP, WebP or GIF image")]
     UnknownFormat,
-    /// The header promises more than [`MAX_PIXELS`] or [`MAX_SIDE`], or more memory than the decoder may use.
+    /// The header announces more than [`MAX_PIXELS`] or [`MAX_SIDE`], or decoding would take too much memory.
     #[error(
         "the image is too large: {width}x{height} pixels (at most {} megapixels and {MAX_SIDE} a side)",
         MAX_PIXELS / 1_000_000
     )]
     TooLarge {
-        /// Columns that the header promises.
+        /// Columns announced by the header.
         width: u32,
-        /// Rows that the header promises.
+        /// Rows announced by the header.
         height: u32,
     },
     /// The file ends early or contradicts itself.
@@ -48,7 +48,7 @@ pub enum DecodeError {
         /// The decoder's reason, on one line.
         reason: String,
     },
-    /// A valid file that uses a rare feature which the decoder does not know.
+    /// The file is valid but uses a rare feature that the decoder does not support.
     #[error("this {format} image cannot be read: {reason}")]
     Unsupported {
         /// The format, such as "PNG".
@@ -59,13 +59,13 @@ pub enum DecodeError {
 }
 
 impl Picture {
-    /// Decodes a PNG, JPEG, BMP, WebP or GIF file (of an animation: the first frame).
+    /// Decodes a PNG, JPEG, BMP, WebP or GIF file; of an animation, the first frame.
     ///
-    /// Grey files give 1 channel, all others 3. An EXIF orientation is applied. Transparent pixels are composited over
-    /// white, so black ink on a transparent page is black on white. 16-bit values are rounded to 8.
+    /// Grey files yield 1 channel, all others 3. The EXIF orientation is applied. Transparent pixels are composited over
+    /// white, so black ink on a transparent page becomes black on white. 16-bit values are rounded to 8 bits.
     ///
     /// # Errors
-    /// See [`DecodeError`]. A JPEG that was cut short is damaged, not half grey.
+    /// See [`DecodeError`]. A truncated JPEG is an error; its missing part is not filled with grey.
     pub fn decode(bytes: &[u8]) -> Result<Picture, DecodeError> {
         if bytes.is_empty() {
             return Err(DecodeError::Empty);
@@ -92,7 +92,7 @@ impl Picture {
             return Err(damaged(name, "the file ends before the image does"));
         }
 
-        // A broken EXIF block is no reason to refuse a good image.
+        // A broken EXIF block is no reason to reject a good image.
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let mut image = DynamicImage::from_decoder(decoder).map_err(|error| explain(error, name, size))?;
         image.apply_orientation(orientation);
@@ -105,7 +105,7 @@ impl Picture {
     }
 }
 
-/// The format by its signature.
+/// Recognises the format by its signature.
 fn recognise(bytes: &[u8]) -> Option<(ImageFormat, &'static str)> {
     let format = image::guess_format(bytes).ok()?;
     let name = match format {
@@ -123,14 +123,14 @@ fn damaged(format: &'static str, reason: &str) -> DecodeError {
     DecodeError::Damaged { format, reason: reason.to_owned() }
 }
 
-/// The decoder's error as ours; `size` is (width, height) where known.
+/// Converts the decoder's error; `size` is `(width, height)`, or zeros if unknown.
 fn explain(error: ImageError, format: &'static str, (width, height): (u32, u32)) -> DecodeError {
     let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
     match error {
         ImageError::Limits(_) if width > 0 => DecodeError::TooLarge { width, height },
         ImageError::Unsupported(error) => DecodeError::Unsupported { format, reason: one_line(error.to_string()) },
         ImageError::Decoding(error) => {
-            // The outer text only repeats the format's name.
+            // The outer error only repeats the format's name.
             let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
             DecodeError::Damaged { format, reason: one_line(reason) }
         }
@@ -141,7 +141,7 @@ fn explain(error: ImageError, format: &'static str, (width, height): (u32, u32))
     }
 }
 
-/// Interleaved pixels of any depth to 8-bit planes, transparency over white.
+/// Converts interleaved pixels of any depth to 8-bit planes, compositing transparency over white.
 fn planar(image: DynamicImage) -> Picture {
     let (height, width) = (image.height() as usize, image.width() as usize);
     let color = image.color();

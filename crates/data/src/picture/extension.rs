@@ -1,11 +1,11 @@
-//! Which files are taken for pictures by their names.
+//! Recognising picture files by name.
 
 use std::path::Path;
 
-/// File name extensions of the formats that are decoded, in lower case.
+/// The file name extensions of the formats that can be decoded, in lower case.
 pub const EXTENSIONS: [&str; 10] = ["png", "apng", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "webp", "gif"];
 
-/// Whether a file's name ends in one of [`EXTENSIONS`], in upper or lower case.
+/// Whether a file's extension is one of [`EXTENSIONS`], in upper or lower case.
 pub fn has_picture_extension(path: &Path) -> bool {
     path.extension().is_some_and(|found| EXTENSIONS.iter().any(|known| found.eq_ignore_ascii_case(known)))
 }

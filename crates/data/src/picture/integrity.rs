@@ -1,10 +1,10 @@
-//! Checks of a file's structure that the decoders leave out.
+//! Checks of a file's structure that the decoders omit.
 
-/// Whether the end marker of a JPEG follows its first scan.
+/// Whether a JPEG's first scan is followed by an end marker.
 ///
-/// The decoder fills what is missing with grey and reports success; a classifier would answer nonsense. Inside a scan
-/// the byte 0xFF is always escaped, so the two bytes of the marker can only be the marker. The search starts at the
-/// scan because a thumbnail in the header has an end marker of its own.
+/// The decoder fills missing parts with grey and reports success, which would make a classifier answer nonsense. Within a
+/// scan the byte 0xFF is always escaped, so the marker's two bytes cannot be anything else. The search starts at the scan
+/// because a thumbnail in the header has its own end marker.
 pub(super) fn jpeg_is_complete(bytes: &[u8]) -> bool {
     const START_OF_SCAN: u8 = 0xDA;
     let mut at = 2;
@@ -18,14 +18,14 @@ pub(super) fn jpeg_is_complete(bytes: &[u8]) -> bool {
         }
         at += 2 + usize::from(u16::from_be_bytes([high, low]));
     }
-    // Not laid out as expected: the decoder's judgement stands.
+    // The layout is unfamiliar: leave the verdict to the decoder.
     true
 }
 
-/// Whether every chunk of a WebP lies within the file, and the first frame of an animation has the size that it claims.
+/// Whether every chunk of a WebP lies within the file, and an animation's first frame has the size that it claims.
 ///
-/// image-webp 0.2.4 allocates as much as a chunk's header says, up to 4 GB, and panics where a lossy frame with
-/// transparency is not as large as its frame header says.
+/// image-webp 0.2.4 allocates whatever a chunk's header asks for, up to 4 GB, and panics if a lossy frame with transparency
+/// differs in size from its frame header.
 pub(super) fn webp_is_consistent(bytes: &[u8]) -> bool {
     let mut first_frame = true;
     let mut at = 12; // RIFF, size, WEBP
@@ -39,7 +39,7 @@ pub(super) fn webp_is_consistent(bytes: &[u8]) -> bool {
     true
 }
 
-/// A frame is its place (6 bytes), width and height less 1 (3 bytes each), duration and flags (4 bytes), and chunks.
+/// Checks one frame: position (6 bytes), width and height minus 1 (3 bytes each), duration and flags (4 bytes), chunks.
 fn webp_frame_is_consistent(frame: &[u8]) -> bool {
     let Some(Chunk { kind: b"ALPH", next, .. }) = Chunk::at(frame, 16) else { return true };
     let Some(Chunk { kind: b"VP8 ", content: Some(lossy), .. }) = Chunk::at(frame, next) else { return false };
@@ -53,10 +53,10 @@ fn webp_frame_is_consistent(frame: &[u8]) -> bool {
     (side(w0, w1, w2), side(h0, h1, h2)) == (lossy_side(w_low, w_high), lossy_side(h_low, h_high))
 }
 
-/// A part of a WebP file.
+/// A chunk of a WebP file.
 struct Chunk<'a> {
     kind: &'a [u8; 4],
-    /// `None` when the file ends before the content does.
+    /// `None` if the file ends before the content does.
     content: Option<&'a [u8]>,
     /// Where the next chunk starts.
     next: usize,

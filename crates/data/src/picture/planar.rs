@@ -1,8 +1,8 @@
-//! The pixels of a picture, plane by plane.
+//! Pictures as planes of bytes.
 
 use std::borrow::Cow;
 
-/// An image of `channels` (1 or 3) planes of `height` rows of `width` bytes.
+/// A picture: `channels` planes (1 or 3) of `height` rows of `width` bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
     /// 1 (grey) or 3 (RGB).
@@ -16,19 +16,19 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// A grey picture from its `[height, width]` bytes; `None` when their number does not fit or is zero.
+    /// A grey picture from its `[height, width]` bytes; `None` if their number is zero or does not match.
     pub fn gray(height: usize, width: usize, pixels: Vec<u8>) -> Option<Self> {
         let picture = Self { channels: 1, height, width, pixels };
         picture.is_consistent().then_some(picture)
     }
 
-    /// An RGB picture from its `[3, height, width]` bytes; `None` when their number does not fit or is zero.
+    /// An RGB picture from its `[3, height, width]` bytes; `None` if their number is zero or does not match.
     pub fn rgb(height: usize, width: usize, pixels: Vec<u8>) -> Option<Self> {
         let picture = Self { channels: 3, height, width, pixels };
         picture.is_consistent().then_some(picture)
     }
 
-    /// Whether the fields agree with each other: 1 or 3 channels, no empty side, as many bytes as the sizes say.
+    /// Whether the fields agree: 1 or 3 channels, no side of 0, and as many bytes as the sizes call for.
     pub fn is_consistent(&self) -> bool {
         let plane = self.height.checked_mul(self.width).filter(|&plane| plane > 0);
         let total = plane.and_then(|plane| plane.checked_mul(self.channels));
@@ -41,8 +41,8 @@ impl Picture {
         &self.pixels[channel * size..][..size]
     }
 
-    /// The grey version: ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B, with the 16-bit integer weights and the rounding
-    /// of Pillow's mode "L", so that both give the same bytes.
+    /// Converts to grey: ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B, with the 16-bit integer weights and the rounding of
+    /// Pillow's mode "L", so that the bytes are identical.
     pub fn to_gray(&self) -> Cow<'_, Picture> {
         if self.channels == 1 {
             return Cow::Borrowed(self);
@@ -55,7 +55,7 @@ impl Picture {
         Cow::Owned(Picture { channels: 1, height: self.height, width: self.width, pixels })
     }
 
-    /// The RGB version: a grey plane is repeated three times.
+    /// Converts to RGB, repeating a grey plane three times.
     pub fn to_rgb(&self) -> Cow<'_, Picture> {
         if self.channels == 3 {
             return Cow::Borrowed(self);

@@ -1,4 +1,4 @@
-//! A part of a picture.
+//! Rectangular parts of a picture.
 
 use super::planar::Picture;
 
@@ -16,7 +16,7 @@ pub struct Rect {
 }
 
 impl Rect {
-    /// All of a picture.
+    /// The whole picture.
     pub fn whole(picture: &Picture) -> Self {
         Self { left: 0, top: 0, width: picture.width, height: picture.height }
     }

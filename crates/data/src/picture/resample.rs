@@ -1,16 +1,16 @@
-//! Resizing one plane of bytes, with Pillow's antialiasing and Pillow's rounding.
+//! Resizing a plane of bytes with Pillow's antialiasing and rounding.
 //!
-//! Trained weights expect pictures that were shrunk the way torchvision shrinks them, and torchvision calls Pillow. Its
-//! method: every output pixel is a weighted mean of the input pixels under a filter that widens with the scale when
-//! shrinking (so no input pixel is skipped) and never narrows when enlarging. The two axes are done one after the
-//! other, columns first, each rounded to a byte. Weights are integers with 22 fraction bits.
+//! Trained weights expect pictures that were shrunk the way torchvision shrinks them, and torchvision calls Pillow. In its
+//! method, every output pixel is a weighted mean of the input pixels under a filter. Shrinking widens the filter in
+//! proportion, so that no input pixel is skipped; enlarging never narrows it. The axes are processed one after the other,
+//! columns first, each rounded to a byte. Weights are integers with 22 fraction bits.
 //!
-//! Source of the method: Pillow's documentation and the behaviour of its `Image.resize`; the golden files in
-//! `tests/pictures` come from Pillow itself.
+//! Source: Pillow's documentation and the behaviour of its `Image.resize`. The golden files in `tests/pictures` were made
+//! by Pillow itself.
 
 use serde::{Deserialize, Serialize};
 
-/// How resizing weighs the pixels.
+/// How pixels are weighted when a picture is resized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Filter {
@@ -22,33 +22,33 @@ pub enum Filter {
     Nearest,
 }
 
-/// One axis of a resize: the axis becomes `full` pixels long, and its pixels `start .. start + length` are computed.
+/// One axis of a resize: the axis is resized to `full` pixels, of which `start .. start + length` are computed.
 ///
-/// Cropping after a resize thus costs nothing for what is cut away, whatever the picture's shape.
+/// When a resize is followed by a crop, nothing is spent on pixels that are cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Length of the whole resized axis, in pixels, at least 1.
     pub full: usize,
-    /// First pixel that is kept.
+    /// The first pixel that is kept.
     pub start: usize,
-    /// Number of pixels that are kept; `start + length <= full`.
+    /// The number of pixels that are kept; `start + length <= full`.
     pub length: usize,
 }
 
 impl Span {
-    /// The whole axis, `length` pixels long.
+    /// An axis resized to `length` pixels, all of them kept.
     pub fn whole(length: usize) -> Self {
         Self { full: length, start: 0, length }
     }
 }
 
-/// Fraction bits of a weight: 32, less 8 for the pixel and 2 for sign and overshoot.
+/// Fraction bits of a weight: 32, minus 8 for the pixel and 2 for sign and overshoot.
 const PRECISION: u32 = 32 - 8 - 2;
 
 /// Resizes a plane of `height` x `width` bytes and returns `rows.length` x `columns.length` bytes.
 ///
 /// # Panics
-/// When `plane` is empty or not `height * width` long.
+/// If `plane` is empty or not `height * width` bytes long.
 pub fn resample(plane: &[u8], height: usize, width: usize, rows: Span, columns: Span, filter: Filter) -> Vec<u8> {
     assert_eq!(plane.len(), height * width, "a plane of {height} x {width} bytes");
     if filter == Filter::Nearest {
@@ -61,8 +61,8 @@ pub fn resample(plane: &[u8], height: usize, width: usize, rows: Span, columns: 
     separable(plane, width, &taps(height, rows), &taps(width, columns))
 }
 
-/// Shrinks a plane to `rows` x `columns` bytes, each the mean of the rectangle that it covers, partly covered pixels
-/// counting by their share. Integer factors undo an enlargement exactly, which the digit reader relies on.
+/// Shrinks a plane to `rows` x `columns` bytes. Each is the mean of the rectangle it covers, to which partly covered pixels
+/// contribute in proportion. Shrinking by an integer factor undoes an enlargement exactly; the digit reader relies on this.
 pub(crate) fn shrink(plane: &[u8], height: usize, width: usize, rows: usize, columns: usize) -> Vec<u8> {
     assert_eq!(plane.len(), height * width, "a plane of {height} x {width} bytes");
     separable(plane, width, &Taps::area(height, rows), &Taps::area(width, columns))
@@ -84,15 +84,15 @@ fn cubic(x: f64) -> f64 {
     }
 }
 
-/// Which input pixels, with which weights, make each output pixel of one axis.
+/// The input pixels, and their weights, that contribute to each output pixel along one axis.
 struct Taps {
-    /// Per output pixel: its first input pixel, and where its weights are.
+    /// For each output pixel, its first input pixel and the range of its weights.
     outputs: Vec<(usize, std::ops::Range<usize>)>,
     weights: Vec<i32>,
 }
 
 impl Taps {
-    /// Weights of a filter that is `radius` pixels wide to either side at scale 1.
+    /// Weights by a filter that extends `radius` pixels to either side at scale 1.
     fn new(input: usize, span: Span, radius: f64, filter: fn(f64) -> f64) -> Self {
         let scale = input as f64 / span.full as f64;
         let widening = scale.max(1.0);
@@ -101,7 +101,7 @@ impl Taps {
         let mut exact = Vec::new();
         for output in span.start..span.start + span.length {
             let center = (output as f64 + 0.5) * scale;
-            // `as usize` stops at zero below, which is the clamp that is wanted.
+            // `as usize` saturates at zero, which is the lower bound we want.
             let first = (center - support + 0.5) as usize;
             let last = ((center + support + 0.5) as usize).min(input);
             exact.clear();
@@ -111,7 +111,7 @@ impl Taps {
         taps
     }
 
-    /// Weights by covered length; `output <= input`.
+    /// Weights by the length covered; `output <= input`.
     fn area(input: usize, output: usize) -> Self {
         let scale = input as f64 / output as f64;
         let mut taps = Self { outputs: Vec::with_capacity(output), weights: Vec::new() };
@@ -126,7 +126,7 @@ impl Taps {
         taps
     }
 
-    /// Adds one output pixel; the weights are scaled to the sum 1 and rounded to integers.
+    /// Adds an output pixel, scaling its weights to a sum of 1 and rounding them to integers.
     fn push(&mut self, first: usize, exact: &[f64]) {
         let sum: f64 = exact.iter().sum();
         let sum = if sum == 0.0 { 1.0 } else { sum };
@@ -135,7 +135,7 @@ impl Taps {
         self.outputs.push((first, start..self.weights.len()));
     }
 
-    /// The input pixels that are used at all.
+    /// The range of input pixels that contribute to any output pixel.
     fn used(&self) -> std::ops::Range<usize> {
         let first = self.outputs.iter().map(|(first, _)| *first).min().unwrap_or(0);
         let last = self.outputs.iter().map(|(first, weights)| first + weights.len()).max().unwrap_or(0);
@@ -143,13 +143,13 @@ impl Taps {
     }
 }
 
-/// A sum of weighted bytes, started at one half, as a byte.
+/// Converts a sum of weighted bytes, which started at one half, to a byte.
 fn to_byte(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }
 
-/// Columns, then rows. The sums cannot overflow: absolute weights add up to less than 1.5, bytes to 255, which leaves
-/// half of the range. Wrapping operations keep the checks of a debug build out of the inner loops.
+/// Resizes columns, then rows. The sums cannot overflow: absolute weights add up to less than 1.5 and bytes are at most
+/// 255, which leaves half of the range. Wrapping operations keep debug checks out of the inner loops.
 fn separable(plane: &[u8], width: usize, rows: &Taps, columns: &Taps) -> Vec<u8> {
     const HALF: i32 = 1 << (PRECISION - 1);
     let used = rows.used();
@@ -179,8 +179,8 @@ fn separable(plane: &[u8], width: usize, rows: &Taps, columns: &Taps) -> Vec<u8>
     output
 }
 
-/// The input pixel under each output pixel. The position is advanced by addition because Pillow does so: where a centre
-/// falls on the edge between two pixels, rounding decides, and ours must decide alike.
+/// The input pixel under the centre of each output pixel. Positions are accumulated by addition, as in Pillow: where a
+/// centre falls on the edge between two pixels, rounding decides, and must decide the same way.
 fn nearest(input: usize, span: Span) -> Vec<usize> {
     let scale = input as f64 / span.full as f64;
     let mut position = scale * 0.5;

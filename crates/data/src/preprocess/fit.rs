@@ -1,31 +1,31 @@
-//! Fitting a picture to a network's input size.
+//! Fitting pictures to a network's input size.
 
 use super::description::{Polarity, Preprocess, ResizeMode};
 use crate::digit::{self, Ink};
 use crate::picture::resample::{Span, resample};
 use crate::picture::{Picture, Rect};
 
-/// What [`Preprocess::pixels`] made of a picture.
+/// A picture fitted by [`Preprocess::pixels`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fitted {
     /// `[C, H, W]`, not yet normalised.
     pub pixels: Vec<u8>,
-    /// Whether dark and light were exchanged.
+    /// Whether dark and light were inverted.
     pub inverted: bool,
-    /// `false` when a digit was looked for and the picture is blank; the pixels are then all background.
+    /// `false` if a digit was searched for but the picture is blank; the pixels are then all background.
     pub found_ink: bool,
     /// The part of the picture that was used.
     pub region: Rect,
 }
 
 impl Preprocess {
-    /// Fits a picture: `[C, H, W]` bytes, ready to be augmented or normalised.
+    /// Fits a picture to the network's input: `[C, H, W]` bytes, ready to be augmented or normalised.
     ///
-    /// A picture that has the target size already keeps its pixels bit for bit, unless it is turned over or `resize_to`
-    /// asks for an enlargement first (torchvision enlarges then, too).
+    /// A picture that already has the target size keeps its pixels bit for bit, unless it is inverted or `resize_to` calls
+    /// for an enlargement first (as it does in torchvision).
     ///
     /// # Panics
-    /// When the picture is not [consistent](Picture::is_consistent) or the description not [valid](Self::validate).
+    /// If the picture is not [consistent](Picture::is_consistent) or the description is not [valid](Self::validate).
     pub fn pixels(&self, picture: &Picture) -> Fitted {
         assert!(picture.is_consistent(), "{} bytes are not a picture", picture.pixels.len());
         if self.resize.mode == ResizeMode::Digit {
@@ -47,8 +47,8 @@ impl Preprocess {
         Fitted { pixels, inverted, found_ink: true, region }
     }
 
-    /// A picture as the network's input `[C, H, W]`, not yet normalised. One that is `fitted` is left as it is if it has the
-    /// right shape.
+    /// A picture as the network's input `[C, H, W]`, not yet normalised. One that is `fitted` already and has the right shape
+    /// is left unchanged.
     pub(crate) fn fit(&self, picture: Picture, fitted: bool) -> Picture {
         let &Self { channels, height, width, .. } = self;
         if fitted && [picture.channels, picture.height, picture.width] == [channels, height, width] {
@@ -80,7 +80,7 @@ impl Preprocess {
     fn crop(&self, picture: &Picture) -> (Vec<u8>, Rect) {
         let (height, width) = (picture.height, picture.width);
         let (full_height, full_width) = match self.resize.resize_to {
-            // torchvision cuts the fraction of the longer side.
+            // torchvision truncates the length of the longer side.
             Some(shorter) if height <= width => (shorter, shorter * width / height),
             Some(shorter) => (shorter * height / width, shorter),
             None if height * self.width <= width * self.height => (self.height, self.height * width / height),
@@ -88,7 +88,7 @@ impl Preprocess {
         };
         let rows = Span { full: full_height, start: centered(full_height, self.height), length: self.height };
         let columns = Span { full: full_width, start: centered(full_width, self.width), length: self.width };
-        // Where the crop lies in the picture, to the nearest pixel.
+        // The crop's position in the original picture, to the nearest pixel.
         let back = |at: usize, full: usize, side: usize| (at * side + full / 2) / full;
         let (top, left) = (back(rows.start, full_height, height), back(columns.start, full_width, width));
         let region = Rect {
@@ -100,13 +100,13 @@ impl Preprocess {
         (self.resample(picture, rows, columns), region)
     }
 
-    /// The picture as large as it fits, without the bars.
+    /// The picture resized to fit within the target, without the bars.
     fn fit_whole(&self, picture: &Picture) -> (Vec<u8>, Rect) {
         let (height, width) = self.fitted(picture.height, picture.width);
         (self.resample(picture, Span::whole(height), Span::whole(width)), Rect::whole(picture))
     }
 
-    /// The largest height and width of the picture's shape within the target.
+    /// The largest height and width with the picture's proportions that fit within the target.
     fn fitted(&self, height: usize, width: usize) -> (usize, usize) {
         let rounded = |a: usize, b: usize, c: usize| ((a * b + c / 2) / c).max(1);
         if height * self.width <= width * self.height {
@@ -116,7 +116,7 @@ impl Preprocess {
         }
     }
 
-    /// Adds the bars around a picture that was `height` x `width` before [`fit_whole`](Self::fit_whole).
+    /// Adds bars around a picture whose size was `height` x `width` before [`fit_whole`](Self::fit_whole).
     fn pad(&self, fitted: &[u8], height: usize, width: usize) -> Vec<u8> {
         let (height, width) = self.fitted(height, width);
         let (top, left) = ((self.height - height) / 2, (self.width - width) / 2);
@@ -142,7 +142,7 @@ impl Preprocess {
     }
 }
 
-/// Where a centre crop starts: half of the rest, a half rounded to even (torchvision uses Python's `round`).
+/// The first pixel of a centre crop. Halves are rounded to even, because torchvision uses Python's `round`.
 fn centered(full: usize, crop: usize) -> usize {
     let rest = full - crop;
     rest / 2 + usize::from(rest % 4 == 3)

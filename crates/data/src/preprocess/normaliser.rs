@@ -1,18 +1,18 @@
-//! Bytes to the network's numbers.
+//! Normalisation: from bytes to the numbers that a network sees.
 
 use super::description::Preprocess;
 
-/// The table that turns bytes into a network's numbers: torchvision's `ToTensor` (x / 255 in f32) and `Normalize`
-/// (minus mean, then divided by std, each rounded to f32), computed once for the 256 values of each channel.
+/// Look-up tables for torchvision's `ToTensor` (x / 255 in f32) and `Normalize` (minus mean, then divided by std, each
+/// rounded to f32), computed once for the 256 byte values of each channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normaliser {
-    /// Values of one channel of one image.
+    /// Number of values in one channel of one image.
     plane: usize,
     tables: Vec<[f32; 256]>,
 }
 
 impl Normaliser {
-    /// The tables of a [valid](Preprocess::validate) description.
+    /// Makes the tables; the description must be [valid](Preprocess::validate).
     pub fn new(preprocess: &Preprocess) -> Self {
         let table = |(mean, std): (&f32, &f32)| std::array::from_fn(|x| (x as f32 / 255.0 - mean) / std);
         Self {
@@ -24,7 +24,7 @@ impl Normaliser {
     /// Writes the normalised values of `[C, H, W]` or `[N, C, H, W]` bytes.
     ///
     /// # Panics
-    /// When `pixels` and `out` differ in length, or are not whole images.
+    /// If `pixels` and `out` differ in length or are not a whole number of images.
     pub fn normalise_into(&self, pixels: &[u8], out: &mut [f32]) {
         assert_eq!(pixels.len(), out.len(), "as many numbers as bytes");
         assert_eq!(pixels.len() % (self.plane * self.tables.len()), 0, "whole images");
@@ -38,12 +38,12 @@ impl Normaliser {
 }
 
 impl Preprocess {
-    /// `pixels` as the network's input: `(x / 255 - mean) / std`, one or more images of `[C, H, W]`.
+    /// Writes the network's input `(x / 255 - mean) / std` for one or more images of `[C, H, W]`.
     ///
-    /// For many images build the [`Normaliser`] once.
+    /// To normalise many images, make a [`Normaliser`] once.
     ///
     /// # Panics
-    /// As [`Normaliser::normalise_into`].
+    /// See [`Normaliser::normalise_into`].
     pub fn normalise_into(&self, pixels: &[u8], out: &mut [f32]) {
         Normaliser::new(self).normalise_into(pixels, out);
     }

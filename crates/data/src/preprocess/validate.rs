@@ -1,32 +1,32 @@
-//! The ranges of a description that was read from a file.
+//! Validation of descriptions read from files.
 
 use super::description::{MAX_SIDE, Preprocess, ResizeMode};
 
-/// Why a [`Preprocess`] cannot be used.
+/// Why a [`Preprocess`] is invalid.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PreprocessError {
-    /// Neither grey nor RGB.
+    /// The number of channels is neither 1 (grey) nor 3 (RGB).
     #[error("preprocess: channels is {0}, expected 1 or 3")]
     Channels(usize),
-    /// A size out of range.
+    /// A size is out of range.
     #[error("preprocess: {field} is {value}, expected 1 to {MAX_SIDE}")]
     Size {
         /// "height", "width" or "resize_to".
         field: &'static str,
-        /// What it is.
+        /// Its value.
         value: usize,
     },
-    /// `mean` or `std` with the wrong number of values.
+    /// `mean` or `std` has the wrong number of values.
     #[error("preprocess: {field} has {found} values, expected one for each of {channels} channels")]
     Length {
         /// "mean" or "std".
         field: &'static str,
-        /// Values that are there.
+        /// Number of values.
         found: usize,
-        /// Values that are needed.
+        /// Number of channels.
         channels: usize,
     },
-    /// A mean that is not finite, or a std that is not finite and positive.
+    /// A mean is not finite, or a std is not finite and positive.
     #[error(
         "preprocess: {field}[{index}] is {value}, expected a finite number{}",
         if *field == "std" { " above 0" } else { "" }
@@ -36,16 +36,16 @@ pub enum PreprocessError {
         field: &'static str,
         /// The channel.
         index: usize,
-        /// What it is.
+        /// Its value.
         value: f32,
     },
-    /// `resize_to` with a mode that does not use it.
+    /// `resize_to` is given with a mode that does not use it.
     #[error("preprocess: resize_to only goes with the mode crop")]
     ResizeToWithoutCrop,
-    /// A shorter side that does not cover the crop.
+    /// `resize_to` is too small to cover the crop.
     #[error("preprocess: resize_to is {resize_to}, less than the crop of {crop} pixels")]
     ResizeToTooSmall {
-        /// What it is.
+        /// Its value.
         resize_to: usize,
         /// The longer side of the crop.
         crop: usize,
@@ -53,7 +53,7 @@ pub enum PreprocessError {
 }
 
 impl Preprocess {
-    /// Checks what the types cannot: call it on anything that was read from a file.
+    /// Checks what the types do not guarantee. Call this on anything read from a file.
     ///
     /// # Errors
     /// The first field that is out of range.

@@ -1,14 +1,14 @@
-//! Random numbers for one picture of one epoch.
+//! The random numbers of one picture in one epoch.
 //!
-//! The generator is ChaCha8 with a key made of (seed, epoch, index): every picture has a stream of its own, so it does
-//! not matter which thread asks first. The distributions are written out here so that no release of a library can
-//! change what a seed means.
+//! The generator is ChaCha8, keyed by (seed, epoch, index): every picture has its own stream, so it does not matter which
+//! thread processes it, or when. The distributions are written out here so that no library release can change what a
+//! seed means.
 
 use rand::Rng as _;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-/// The fourth word of the key, which keeps these streams apart from the ones that shuffle a dataset, and from each other.
+/// The fourth word of the key, which keeps these streams distinct from each other and from those that shuffle datasets.
 const PICTURES: [u8; 8] = *b"augment\0";
 const BATCHES: [u8; 8] = *b"mixture\0";
 
@@ -17,12 +17,12 @@ const BATCHES: [u8; 8] = *b"mixture\0";
 pub struct Draw(ChaCha8Rng);
 
 impl Draw {
-    /// The stream for the picture `index` (its place in the dataset, not in the shuffled order) in `epoch`.
+    /// The stream for picture `index` (its position in the dataset, not in the shuffled order) in `epoch`.
     pub fn new(seed: u64, epoch: u64, index: u64) -> Self {
         Self::stream(seed, epoch, index, PICTURES)
     }
 
-    /// The stream for the batch `index` of `epoch`, each counted as the loader does.
+    /// The stream for batch `index` of `epoch`, counted as the loader counts them.
     pub fn of_batch(seed: u64, epoch: u64, index: u64) -> Self {
         Self::stream(seed, epoch, index, BATCHES)
     }
@@ -41,14 +41,14 @@ impl Draw {
         (self.0.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
-    /// Uniform in [low, high); `low` when both are the same.
+    /// Uniform in [low, high); `low` if the two are equal.
     pub fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
 
     /// Uniform in `0..count`; 0 when `count` is 0.
     pub fn below(&mut self, count: usize) -> usize {
-        // The high half of a 64 x 64-bit product, as the shuffle of a dataset does it.
+        // The high half of a 64 x 64-bit product, as in the shuffle of a dataset.
         ((u128::from(self.0.next_u64()) * count as u128) >> 64) as usize
     }
 
@@ -63,9 +63,9 @@ impl Draw {
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
-    /// The symmetric Beta(a, a) distribution in [0, 1], as mixup and CutMix draw their share.
+    /// The symmetric Beta(a, a) distribution on [0, 1], from which mixup and CutMix draw their shares.
     ///
-    /// Any `a` that is not above 0 means "no mixing" and gives 1.
+    /// Any `a` that is not above 0 means "no mixing" and returns 1.
     pub fn beta(&mut self, a: f64) -> f64 {
         if a.is_nan() || a <= 0.0 {
             return 1.0;
@@ -73,15 +73,15 @@ impl Draw {
         if a.is_infinite() {
             return 0.5;
         }
-        // x / (x + y) of two gammas; in logarithms, because for a small `a` both underflow.
+        // x / (x + y) of two gamma variates, in logarithms because both underflow for small `a`.
         let (x, y) = (self.log_gamma(a), self.log_gamma(a));
         1.0 / (1.0 + (y - x).exp())
     }
 
-    /// The logarithm of a number from the gamma distribution (scale 1), for a finite `shape` above 0.
+    /// The logarithm of a gamma variate (scale 1), for a finite `shape` above 0.
     ///
-    /// Marsaglia and Tsang, "A simple method for generating gamma variables", 2000; shapes below 1 by their remark that
-    /// gamma(shape) = gamma(shape + 1) times a uniform number to the power 1 / shape.
+    /// Marsaglia and Tsang, "A simple method for generating gamma variables", 2000. For shapes below 1 they note that
+    /// gamma(shape) is gamma(shape + 1) times a uniform number to the power 1 / shape.
     fn log_gamma(&mut self, shape: f64) -> f64 {
         if shape < 1.0 {
             return self.log_gamma(shape + 1.0) + (1.0 - self.unit()).ln() / shape;
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_numbers_are_fixed() {
-        // Written down from a first run: numbers that change break every interrupted training.
+        // Recorded from the first run: if these numbers change, interrupted runs can no longer be resumed.
         let mut draw = Draw::new(42, 1, 7);
         assert_eq!(draw.unit(), 0.272004513752961);
         assert_eq!((draw.below(1000), draw.chance(0.5), draw.between(-1.0, 1.0)), (958, true, 0.29052087635763924));

@@ -1,16 +1,16 @@
-//! Orders of images that depend on numbers alone: the same on every machine, for any number of threads.
+//! The order of images in an epoch, and of the validation split.
 
 use rand::Rng as _;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-/// The stream of random numbers that decides a validation split; epochs have the streams from 1 on.
+/// The random stream used for validation splits. Epoch `n` uses stream `n`, counted from 1.
 pub(crate) const SPLIT: u64 = 0;
 
-/// A permutation of `0..len`, decided by `seed` and `stream`.
+/// A permutation of `0..len`, determined by `seed` and `stream`.
 ///
-/// The Fisher-Yates shuffle is written out here so that no release of a library can change the order: training that
-/// was interrupted must go on with the images that were left.
+/// The Fisher-Yates shuffle is written out here so that no library release can change the order: a resumed run must
+/// continue with exactly the images that were left.
 pub(crate) fn shuffled(len: usize, seed: u64, stream: u64) -> Vec<u32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(stream);
@@ -33,7 +33,7 @@ mod tests {
         let mut sorted = order.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, (0..1000).collect::<Vec<u32>>());
-        // Written down from a first run: an order that changes breaks every interrupted training.
+        // Recorded from the first run: if the order changes, interrupted runs can no longer be resumed.
         assert_eq!(shuffled(8, 42, 1), ORDER_OF_8);
         assert_ne!(order, shuffled(1000, 42, 2), "epochs differ");
         assert_ne!(order, shuffled(1000, 43, 1), "seeds differ");
