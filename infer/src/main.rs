@@ -11,6 +11,7 @@ use infer::{Choice, Counts, Options, choose, doctor, models, predict};
 use kiln::Classifier;
 use kiln_cli::{BackendArgs, Exit, Failure, FitName, Interpolation, finish, note, write_new_file};
 use kiln_data::Preprocess;
+use kiln_data::picture::MAX_PIXELS;
 use kiln_data::preprocess::MAX_SIDE;
 use kiln_model::Architecture;
 use kiln_model::weights::Weights;
@@ -48,6 +49,9 @@ struct PredictFlags {
     /// Images that go through the network together
     #[arg(short, long, default_value_t = 64, value_parser = batch_size, value_name = "N")]
     batch_size: usize,
+    /// Refuse images of more pixels than this
+    #[arg(long, default_value_t = MAX_PIXELS, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
+    max_pixels: u64,
     /// Take of folders only the images directly in them
     #[arg(long)]
     no_recursive: bool,
@@ -243,14 +247,14 @@ fn classify(flags: PredictFlags) -> Result<ExitCode, Failure> {
     if flags.logits && flags.format == Format::Csv {
         return Err(Failure::new(Exit::Usage, "--logits: csv has no column for them; use --format json or jsonl"));
     }
-    let PredictFlags { inputs, weights, topk, format, logits, backend, batch_size, no_recursive } = flags;
+    let PredictFlags { inputs, weights, topk, format, logits, backend, batch_size, max_pixels, no_recursive } = flags;
     let (weights, line) = weights.read()?;
     let target = backend.target()?;
     line.iter().for_each(|line| note(line));
     let name = weights.path().display().to_string();
     let classifier = Classifier::on(&target, weights)?;
     let mut report = report(format, &classifier, &name, standard_output(), wants_colour());
-    let options = Options { topk, logits, batch_size, recursive: !no_recursive };
+    let options = Options { topk, logits, batch_size, recursive: !no_recursive, max_pixels };
     let counts = match predict(&classifier, inputs, &options, &mut *report) {
         Ok(counts) => counts,
         Err(error) => return unwritten(&error),

@@ -22,6 +22,8 @@ pub struct Options {
     pub batch_size: usize,
     /// Whether folders are searched to their bottom.
     pub recursive: bool,
+    /// The most pixels of an image that is decoded.
+    pub max_pixels: u64,
 }
 
 /// How many inputs were classified.
@@ -64,7 +66,7 @@ pub fn predict(
         if batch.is_empty() {
             break;
         }
-        let images = prepare_all(batch, classifier.preprocess());
+        let images = prepare_all(batch, classifier.preprocess(), options.max_pixels);
         let records = classify(classifier, images, options);
         counts.failed += records.iter().filter(|record| record.is_err()).count();
         for answer in records.iter().flatten() {
@@ -91,8 +93,8 @@ fn next_batch(sources: &mut Inputs, size: usize) -> Vec<Found> {
 }
 
 /// Decodes and fits a batch, in order. One image alone does not start the thread pool.
-fn prepare_all(batch: Vec<Found>, preprocess: &Preprocess) -> Vec<Result<Prepared, InputError>> {
-    let one = |found: Found| found.and_then(|source| prepare(source, preprocess));
+fn prepare_all(batch: Vec<Found>, preprocess: &Preprocess, max_pixels: u64) -> Vec<Result<Prepared, InputError>> {
+    let one = |found: Found| found.and_then(|source| prepare(source, preprocess, max_pixels));
     if batch.len() == 1 {
         return batch.into_iter().map(one).collect();
     }

@@ -27,17 +27,17 @@ pub struct Prepared {
     pub preprocess: Duration,
 }
 
-/// Reads, decodes and fits an image.
+/// Reads, decodes and fits an image of at most `max_pixels` pixels.
 ///
 /// # Errors
 /// If there is no such file, or it is no image.
-pub fn prepare(source: Source, preprocess: &Preprocess) -> Result<Prepared, InputError> {
+pub fn prepare(source: Source, preprocess: &Preprocess, max_pixels: u64) -> Result<Prepared, InputError> {
     let start = Instant::now();
     let bytes = read(&source)?;
-    let picture = Picture::decode(&bytes).map_err(|error| {
+    let picture = Picture::decode_within(&bytes, max_pixels).map_err(|error| {
         let code = match error {
             DecodeError::Empty => ErrorCode::Empty,
-            DecodeError::TooLarge { .. } => ErrorCode::TooLarge,
+            DecodeError::TooLarge { .. } | DecodeError::Memory { .. } => ErrorCode::TooLarge,
             _ => ErrorCode::Decode,
         };
         InputError::new(&source, code, error.to_string())

@@ -1,5 +1,11 @@
 //! The networks: a file each, which reads like the figure of its paper.
 
+use burn::tensor::Tensor;
+use kiln_backend::Backend;
+
+use crate::compute::Compute;
+use crate::pass::Logits;
+
 mod densenet;
 mod googlenet;
 mod inception_v3;
@@ -19,3 +25,21 @@ pub use mlp::{Mlp, MlpConfig};
 pub use resnet::{Block, ResNet, ResNetConfig};
 pub use resnet8::{ResNet8, ResNet8Config};
 pub use vgg::{Vgg, VggConfig};
+
+/// Gives networks `forward`, as Burn's modules have it.
+macro_rules! forward {
+    ($($network:ident),*) => {$(
+        impl<B: Backend> $network<B> {
+            /// Images `[N, C, H, W]` to logits `[N, classes]`, auxiliary heads left out.
+            ///
+            /// # Panics
+            /// If the images do not fit the network.
+            pub fn forward(&self, images: Tensor<B, 4>) -> Tensor<B, 2> {
+                let logits: Logits<_> = self.run(&Compute::new(images.device()), images).into();
+                logits.main
+            }
+        }
+    )*};
+}
+
+forward!(DenseNet, GoogLeNet, InceptionV3, ResNet, ResNet8, Vgg);

@@ -1,11 +1,10 @@
 //! The loss: cross-entropy as `torch.nn.CrossEntropyLoss` has it, of images that may be mixed.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::backend::Backend as BurnBackend;
+use burn::tensor::{DType, Int, Tensor, TensorData};
 use kiln_backend::{Backend, cross_entropy};
 use kiln_data::Mix;
 use kiln_model::log_softmax;
-
-use crate::step::to_floats;
 
 /// Mean cross-entropy and how its targets are made.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -104,6 +103,12 @@ fn soft_cross_entropy(logits: &[f32], targets: &[f64], classes: usize) -> (f64, 
         }
     }
     (loss, gradient)
+}
+
+/// A tensor's values on the CPU.
+pub(crate) fn to_floats<B: BurnBackend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+    let data = tensor.into_data().convert_dtype(DType::F32);
+    data.into_vec().unwrap_or_else(|error| unreachable!("converted to f32: {error:?}"))
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! One step: a batch through the network, its loss, and the gradients.
 
 use burn::tensor::backend::{AutodiffBackend, Backend as BurnBackend};
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use kiln_backend::Backend;
 use kiln_data::PlainBatch;
 use kiln_model::{Logits, Metrics, Network};
 
-use crate::loss::{Loss, Value};
+use crate::loss::{Loss, Value, to_floats};
 
 /// What a batch leaves behind. The logits are on the CPU already: counting there costs one transfer a step and makes
 /// every number exact.
@@ -70,10 +70,4 @@ pub fn evaluate<B: Backend>(network: &Network<B>, mut batch: PlainBatch, device:
     let images = TensorData::new(std::mem::take(&mut batch.images), batch.shape);
     let logits = network.forward(Tensor::from_data(images, device));
     BatchOutput::new(logits, batch.labels, batch.indices, 0.)
-}
-
-/// A tensor's values on the CPU.
-pub(crate) fn to_floats<B: BurnBackend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
-    let data = tensor.into_data().convert_dtype(DType::F32);
-    data.into_vec().unwrap_or_else(|error| unreachable!("converted to f32: {error:?}"))
 }

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use burn_wgpu::{RuntimeOptions, WgpuDevice, graphics, init_setup};
 
-use crate::target::{Adapter, BackendName};
+use crate::device::{Adapter, BackendName};
 
 /// The graphics API that a backend goes through.
 fn graphics_api(backend: BackendName) -> wgpu::Backend {
@@ -25,7 +25,7 @@ pub(crate) fn adapters(backend: BackendName) -> Vec<(Adapter, WgpuDevice)> {
     });
     let mut counts = [0usize; 5];
     let mut found = Vec::new();
-    for adapter in block_on(instance.enumerate_adapters(api.into())) {
+    for adapter in pollster::block_on(instance.enumerate_adapters(api.into())) {
         let info = adapter.get_info();
         let (rank, kind) = match info.device_type {
             wgpu::DeviceType::DiscreteGpu => (0, "discrete GPU"),
@@ -65,23 +65,4 @@ pub(crate) fn initialise(backend: BackendName, device: &WgpuDevice) {
         _ => init_setup::<graphics::AutoGraphicsApi>(device, RuntimeOptions::default()),
     };
     ready.push(device.clone());
-}
-
-/// Waits for a future that is ready at once, as wgpu's are on native platforms, or parks the thread.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
-    let mut context = std::task::Context::from_waker(&waker);
-    let mut future = std::pin::pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            std::task::Poll::Ready(output) => return output,
-            std::task::Poll::Pending => std::thread::park(),
-        }
-    }
 }

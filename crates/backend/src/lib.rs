@@ -11,6 +11,7 @@
 mod autodiff;
 mod compiled;
 mod composed;
+mod device;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "wgpu")]
@@ -27,12 +28,13 @@ mod threads;
 mod types;
 
 pub use compiled::{Reference, Training};
+pub use device::{Adapter, BackendName, DeviceChoice};
 pub use host::HostMemory;
 pub use memory::keep_memory;
 pub use ndarray::NdArray;
 pub use operations::Backend;
 pub use shapes::{ShapeError, conv2d_output, pool2d_output};
-pub use target::{Adapter, BackendName, DeviceChoice, Program, Target, TargetError};
+pub use target::{Program, Target, TargetError};
 pub use tensors::{
     BatchNormed, avg_pool2d, batch_norm, channel_affine, concat, conv_affine, conv_block, conv2d, cross_entropy,
     linear, max_pool2d, relative_difference,

@@ -53,7 +53,14 @@ impl Failure {
 
 impl From<TargetError> for Failure {
     fn from(error: TargetError) -> Self {
-        Self::new(Exit::Device, error.to_string())
+        let advice = match &error {
+            TargetError::NotCompiled { backend } => {
+                format!("; rebuild with `--features {backend}`, or use `--backend ndarray`")
+            }
+            TargetError::NoAdapter { .. } => ", or run on the CPU with `--backend ndarray`".to_owned(),
+            TargetError::NoDevice { .. } => String::new(),
+        };
+        Self::new(Exit::Device, format!("{error}{advice}"))
     }
 }
 

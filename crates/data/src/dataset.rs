@@ -19,6 +19,7 @@ mod idx_folder;
 mod image_set;
 mod listing;
 mod locate;
+mod progress;
 mod splits;
 mod table;
 

@@ -11,10 +11,6 @@ use kiln_model::{Architecture, InputError};
 
 use crate::answer::Answer;
 use crate::error::Error;
-use crate::options::LoadOptions;
-
-/// The weights file that comes with this crate: ResNet-8, which reads digits.
-pub static DIGITS: &[u8] = include_bytes!("../../../assets/models/resnet8-mnist.safetensors");
 
 /// How many pictures go through the network together: enough to keep all threads busy, few enough for any memory.
 const BATCH: usize = 64;
@@ -55,37 +51,6 @@ impl Program for Load {
 }
 
 impl Classifier {
-    /// Loads a weights file, or the best weights of a training run's folder, and computes on the CPU.
-    ///
-    /// # Errors
-    /// If the weights are missing or damaged, or do not say which network they are of; [`Classifier::options`] can say it.
-    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
-        Self::options().load(path)
-    }
-
-    /// The network that comes with this crate, on the CPU: a ResNet of eight layers that reads digits.
-    ///
-    /// # Errors
-    /// None that a build which passed its tests can have.
-    pub fn digits() -> Result<Self, Error> {
-        Self::options().digits()
-    }
-
-    /// Loads with a choice of backend, or weights that do not describe themselves.
-    ///
-    /// ```no_run
-    /// # fn main() -> Result<(), kiln::Error> {
-    /// use kiln::{Architecture, BackendName, Classifier};
-    ///
-    /// let digits = Classifier::options().backend(BackendName::Wgpu).load("digits.safetensors")?;
-    /// let resnet = Classifier::options().architecture(Architecture::ResNet(18)).load("resnet18.pth")?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn options() -> LoadOptions {
-        LoadOptions::new()
-    }
-
     /// Puts weights on the device of a target.
     ///
     /// # Errors

@@ -23,9 +23,9 @@ mod error;
 mod options;
 
 pub use answer::{Answer, Prediction};
-pub use classifier::{Classifier, DIGITS};
+pub use classifier::Classifier;
 pub use error::Error;
-pub use options::LoadOptions;
+pub use options::{ClassifierOptions, DIGITS};
 
 pub use kiln_backend::{BackendName, DeviceChoice, Target};
 pub use kiln_data::Preprocess;

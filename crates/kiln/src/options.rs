@@ -7,12 +7,48 @@ use kiln_data::Preprocess;
 use kiln_model::Architecture;
 use kiln_model::weights::{Foreign, Weights};
 
-use crate::classifier::{Classifier, DIGITS};
+use crate::classifier::Classifier;
 use crate::error::Error;
+
+/// The weights file that comes with this crate: ResNet-8, which reads digits.
+pub static DIGITS: &[u8] = include_bytes!("../../../assets/models/resnet8-mnist.safetensors");
+
+impl Classifier {
+    /// Loads a weights file, or the best weights of a training run's folder, and computes on the CPU.
+    ///
+    /// # Errors
+    /// If the weights are missing or damaged, or do not say which network they are of; [`Classifier::options`] can say it.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::options().load(path)
+    }
+
+    /// The network that comes with this crate, on the CPU: a ResNet of eight layers that reads digits.
+    ///
+    /// # Errors
+    /// None that a build which passed its tests can have.
+    pub fn digits() -> Result<Self, Error> {
+        Self::options().digits()
+    }
+
+    /// Loads with a choice of backend, or weights that do not describe themselves.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), kiln::Error> {
+    /// use kiln::{Architecture, BackendName, Classifier};
+    ///
+    /// let digits = Classifier::options().backend(BackendName::Wgpu).load("digits.safetensors")?;
+    /// let resnet = Classifier::options().architecture(Architecture::ResNet(18)).load("resnet18.pth")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn options() -> ClassifierOptions {
+        ClassifierOptions::new()
+    }
+}
 
 /// How weights are loaded: [`Classifier::options`].
 #[derive(Clone, Debug)]
-pub struct LoadOptions {
+pub struct ClassifierOptions {
     backend: BackendName,
     device: DeviceChoice,
     architecture: Option<Architecture>,
@@ -21,8 +57,8 @@ pub struct LoadOptions {
     averages: bool,
 }
 
-impl LoadOptions {
-    pub(crate) fn new() -> Self {
+impl ClassifierOptions {
+    fn new() -> Self {
         Self {
             backend: BackendName::NdArray,
             device: DeviceChoice::Auto,

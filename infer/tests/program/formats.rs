@@ -95,20 +95,19 @@ fn jsonl_is_a_bare_object_a_line_in_input_order() {
 }
 
 #[test]
-fn csv_has_a_row_a_prediction_and_quotes_what_needs_it() {
+fn csv_has_a_row_a_prediction_and_one_for_each_failure() {
     let name = "a \"good\", long name.png";
     let folder = folder(&[(name, 7)]);
-    let ended = classify(folder.path(), &[name, "missing.png", "--format", "csv", "--topk", "2"]);
+    blank().save(folder.path().join("blank.png")).unwrap();
+    let ended = classify(folder.path(), &[name, "missing.png", "blank.png", "--format", "csv", "--topk", "2"]);
     assert_eq!(ended.code, Some(1));
-    let lines: Vec<_> = ended.out.lines().collect();
-    assert_eq!(lines.len(), 3, "{}", ended.out);
-    assert_eq!(lines[0], "path,class,name,confidence");
-    assert!(lines[1].starts_with("\"a \"\"good\"\", long name.png\",7,7,0."), "{}", lines[1]);
+    assert!(ended.out.starts_with("path,class,name,confidence,problem\n"), "{}", ended.out);
+    assert!(ended.out.contains("\n\"a \"\"good\"\", long name.png\",7,7,0."), "{}", ended.out);
     let mut reader = csv::Reader::from_reader(ended.out.as_bytes());
-    for row in reader.records() {
-        assert_eq!(&row.unwrap()[0], name);
-    }
-    assert_eq!(classify(folder.path(), &["missing.png", "--format", "csv"]).out, "path,class,name,confidence\n");
+    let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
+    let told: Vec<_> = rows.iter().map(|row| (&row[0], row[1].is_empty(), &row[4])).collect();
+    let blanks = ("blank.png", false, "blank");
+    assert_eq!(told, [(name, false, ""), (name, false, ""), ("missing.png", true, "missing"), blanks, blanks]);
 }
 
 #[test]
@@ -159,6 +158,6 @@ fn names_that_are_no_utf_8_or_hold_control_characters_are_shown_harmlessly() {
         assert_eq!(ended.code, Some(1), "{}", ended.err);
         assert_eq!(ended.errors(), ["error: no\\nfile: no such file"]);
         assert!(ended.out.contains("not\u{fffd}utf8.png"), "{}", ended.out);
-        assert!(format == "csv" || !ended.out.contains('\x1b'), "{}", ended.out);
+        assert!(!ended.out.contains('\x1b'), "{}", ended.out);
     }
 }

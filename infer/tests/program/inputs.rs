@@ -25,17 +25,36 @@ fn pairs(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
 }
 
 #[test]
-fn a_folder_gives_its_images_by_extension_or_content_sorted_and_not_those_below() {
+fn a_folder_gives_its_images_by_extension_or_content_sorted_and_those_below() {
     let folder = folder(&[]);
     let inner = folder.path().join("digits");
-    fs::create_dir_all(inner.join("below.png")).unwrap();
-    for (name, digit) in [("b.PNG", 1), ("a", 2), ("c.txt", 3), (".hidden.png", 4), ("below.png/d.png", 5)] {
+    for below in ["below.png", ".hidden"] {
+        fs::create_dir_all(inner.join(below)).unwrap();
+    }
+    let images =
+        [("b.PNG", 1), ("a", 2), ("c.txt", 3), (".hidden.png", 4), ("below.png/d.png", 5), (".hidden/e.png", 6)];
+    for (name, digit) in images {
         fs::copy(sample(digit), inner.join(name)).unwrap();
     }
     fs::write(inner.join("notes.txt"), "BM is how a bitmap begins").unwrap();
+    let flat = [("digits/a", 2), ("digits/b.PNG", 1), ("digits/c.txt", 3)];
     let ended = json(folder.path(), &["digits"]);
     assert_eq!(ended.code, Some(0), "{}", ended.err);
-    assert_eq!(answers(&ended), pairs(&[("digits/a", 2), ("digits/b.PNG", 1), ("digits/c.txt", 3)]));
+    assert_eq!(answers(&ended), pairs(&[flat[0], flat[1], ("digits/below.png/d.png", 5), flat[2]]));
+    assert_eq!(answers(&json(folder.path(), &["digits", "--no-recursive"])), pairs(&flat));
+    assert!(!ended.err.contains("accuracy"), "no folder is called like a class: {}", ended.err);
+}
+
+#[test]
+fn folders_that_are_called_like_classes_give_the_accuracy() {
+    let folder = folder(&[]);
+    for (class, digit) in [("val/7", 7), ("val/3", 3), ("val/4", 5), ("val/other", 1)] {
+        fs::create_dir_all(folder.path().join(class)).unwrap();
+        fs::copy(sample(digit), folder.path().join(class).join("image.png")).unwrap();
+    }
+    let ended = json(folder.path(), &["val"]);
+    assert_eq!(ended.errors(), ["accuracy: 66.67 % (2 of 3 images in folders called like a class)"]);
+    assert_eq!(json(folder.path(), &["val/7/image.png"]).errors(), [""; 0], "a file that the user named");
 }
 
 #[test]
@@ -156,6 +175,62 @@ fn an_endless_file_and_a_dangling_link_are_errors() {
     if Path::new("/dev/zero").exists() {
         classify(folder.path(), &["@/dev/zero"]).assert_fails(1, &["not a list"]);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_read_and_one_without_a_writer_is_empty() {
+    let folder = folder(&[]);
+    let pipe = folder.path().join("pipe.png");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    json(folder.path(), &["pipe.png"]).assert_fails(1, &["pipe.png: the image is empty"]);
+    // Opened both ways, so that it has a writer before the program looks.
+    let mut writer = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+    let program = super::command(folder.path())
+        .args(["pipe.png", "--format", "json", "--backend", "ndarray"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut writer, &fs::read(sample(8)).unwrap()).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    drop(writer);
+    let ended: Ended = program.wait_with_output().unwrap().into();
+    assert_eq!(answers(&ended), pairs(&[("pipe.png", 8)]));
+}
+
+#[test]
+fn a_list_on_standard_input_is_answered_line_by_line() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::Stdio;
+
+    let folder = folder(&[("1.png", 1), ("2.png", 2), ("3.png", 3)]);
+    let mut command = super::command(folder.path());
+    command.args(["@-", "--format", "jsonl", "--backend", "ndarray"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut list = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap());
+    for digit in 1..=3 {
+        writeln!(list, "{digit}.png").unwrap();
+        let mut line = String::new();
+        answers.read_line(&mut line).unwrap();
+        let answer: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            (&answer["path"], &answer["predictions"][0]["class"]),
+            (&format!("{digit}.png").into(), &digit.into())
+        );
+    }
+    drop(list);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn more_pixels_than_allowed_are_refused() {
+    let folder = folder(&[("1.png", 1)]);
+    let ended = json(folder.path(), &["1.png", "--max-pixels", "100"]);
+    ended.assert_fails(1, &["1.png: the image is too large", "at most 100"]);
+    assert_eq!(ended.json()["errors"][0]["code"], "too-large");
+    assert_eq!(json(folder.path(), &["1.png", "--max-pixels", "0"]).code, Some(2));
 }
 
 #[test]

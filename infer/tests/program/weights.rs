@@ -48,10 +48,24 @@ fn without_a_choice_the_newest_run_goes_before_the_built_in_weights() {
     assert!(line.starts_with(&format!("weights: {best}, the newest run's (mlp trained on mnist")), "{line}");
 
     // By file, folder, name, and under another folder for runs.
-    for arguments in [["--model", best], ["--weights", "runs/first"], ["-m", "first"]] {
+    for arguments in
+        [["--model", best], ["--weights", "runs/first"], ["-m", "first"], ["-m", "runs/latest"], ["-m", "latest"]]
+    {
         let (used, line, _) = model(&arguments);
         assert_eq!((used.as_str(), line.as_str()), (best, ""), "{arguments:?}");
     }
+    // A newer run that has none yet does not hide it.
+    fs::create_dir_all(folder.path().join("runs/second")).unwrap();
+    fs::write(run.join("config.toml"), "").unwrap();
+    fs::write(folder.path().join("runs/latest"), "second\n").unwrap();
+    let (used, line, _) = model(&[]);
+    assert!(
+        used == best && line.contains("newest run that has some") && line.contains("runs/second has none"),
+        "{line}"
+    );
+    fs::remove_dir(folder.path().join("runs/second")).unwrap();
+    fs::write(folder.path().join("runs/latest"), "first\n").unwrap();
+
     assert_eq!(model(&["--model", "built-in"]).0, "built-in");
     assert_eq!(model(&["--output", "elsewhere"]).0, "built-in");
     fs::rename(folder.path().join("runs"), folder.path().join("elsewhere")).unwrap();

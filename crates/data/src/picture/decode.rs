@@ -14,6 +14,9 @@ use super::planar::Picture;
 /// The most pixels that [`Picture::decode`] accepts: 100 megapixels, twice what a large camera delivers.
 pub const MAX_PIXELS: u64 = 100_000_000;
 
+/// Images of no more pixels are decoded without first asking whether there is enough memory.
+const SMALL: u64 = 1_000_000;
+
 /// The longest side that [`Picture::decode`] accepts, in pixels (JPEG's own limit).
 pub const MAX_SIDE: u32 = 65_535;
 
@@ -29,15 +32,22 @@ pub enum DecodeError {
     /// The content is in none of the supported formats.
     #[error("not a PNG, JPEG, BMP, WebP or GIF image")]
     UnknownFormat,
-    /// The header announces more than [`MAX_PIXELS`] or [`MAX_SIDE`], or decoding would take too much memory.
-    #[error(
-        "the image is too large: {width}x{height} pixels (at most {} megapixels and {MAX_SIDE} a side)",
-        MAX_PIXELS / 1_000_000
-    )]
+    /// The header announces more pixels than are accepted, or a side longer than [`MAX_SIDE`].
+    #[error("the image is too large: {width}x{height} pixels (at most {max_pixels} in all and {MAX_SIDE} a side)")]
     TooLarge {
         /// Columns announced by the header.
         width: u32,
         /// Rows announced by the header.
+        height: u32,
+        /// The most pixels that are accepted.
+        max_pixels: u64,
+    },
+    /// The system does not have the memory that it takes to decode and fit the image.
+    #[error("not enough memory for an image of {width}x{height} pixels")]
+    Memory {
+        /// Columns.
+        width: u32,
+        /// Rows.
         height: u32,
     },
     /// The file ends early or contradicts itself.
@@ -67,6 +77,14 @@ impl Picture {
     /// # Errors
     /// See [`DecodeError`]. A truncated JPEG is an error; its missing part is not filled with grey.
     pub fn decode(bytes: &[u8]) -> Result<Picture, DecodeError> {
+        Self::decode_within(bytes, MAX_PIXELS)
+    }
+
+    /// Like [`decode`](Self::decode), with another limit than [`MAX_PIXELS`].
+    ///
+    /// # Errors
+    /// See [`DecodeError`].
+    pub fn decode_within(bytes: &[u8], max_pixels: u64) -> Result<Picture, DecodeError> {
         if bytes.is_empty() {
             return Err(DecodeError::Empty);
         }
@@ -77,13 +95,15 @@ impl Picture {
 
         let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
         let mut limits = Limits::no_limits();
-        limits.max_alloc = Some(MAX_ALLOCATION);
+        // An image of the most pixels, with four channels of 16 bits, may be decoded.
+        limits.max_alloc = Some(max_pixels.saturating_mul(8).max(MAX_ALLOCATION));
         reader.limits(limits);
-        let mut decoder = reader.into_decoder().map_err(|error| explain(error, name, (0, 0)))?;
+        let mut decoder = reader.into_decoder().map_err(|error| explain(error, name, (0, 0), max_pixels))?;
 
         let size @ (width, height) = decoder.dimensions();
-        if u64::from(width) * u64::from(height) > MAX_PIXELS || width.max(height) > MAX_SIDE {
-            return Err(DecodeError::TooLarge { width, height });
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels > max_pixels || width.max(height) > MAX_SIDE {
+            return Err(DecodeError::TooLarge { width, height, max_pixels });
         }
         if width == 0 || height == 0 {
             return Err(damaged(name, "it has no pixels"));
@@ -92,9 +112,13 @@ impl Picture {
             return Err(damaged(name, "the file ends before the image does"));
         }
 
+        if pixels > SMALL && !has_memory(decoder.total_bytes(), pixels) {
+            return Err(DecodeError::Memory { width, height });
+        }
+
         // A broken EXIF block is no reason to reject a good image.
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        let mut image = DynamicImage::from_decoder(decoder).map_err(|error| explain(error, name, size))?;
+        let mut image = DynamicImage::from_decoder(decoder).map_err(|error| explain(error, name, size, max_pixels))?;
         image.apply_orientation(orientation);
         Ok(planar(image))
     }
@@ -103,6 +127,13 @@ impl Picture {
     pub fn from_image(image: DynamicImage) -> Option<Picture> {
         (image.width() > 0 && image.height() > 0).then(|| planar(image))
     }
+}
+
+/// Whether the system grants the memory that decoding, rotating and fitting an image takes at a time. A Rust program ends where
+/// memory is refused, so this asks beforehand; nothing of what is granted is touched.
+fn has_memory(decoded: u64, pixels: u64) -> bool {
+    let bytes = decoded.saturating_mul(3).saturating_add(pixels.saturating_mul(6));
+    usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
 }
 
 /// Recognises the format by its signature.
@@ -124,10 +155,10 @@ fn damaged(format: &'static str, reason: &str) -> DecodeError {
 }
 
 /// Converts the decoder's error; `size` is `(width, height)`, or zeros if unknown.
-fn explain(error: ImageError, format: &'static str, (width, height): (u32, u32)) -> DecodeError {
+fn explain(error: ImageError, format: &'static str, (width, height): (u32, u32), max_pixels: u64) -> DecodeError {
     let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
     match error {
-        ImageError::Limits(_) if width > 0 => DecodeError::TooLarge { width, height },
+        ImageError::Limits(_) if width > 0 => DecodeError::TooLarge { width, height, max_pixels },
         ImageError::Unsupported(error) => DecodeError::Unsupported { format, reason: one_line(error.to_string()) },
         ImageError::Decoding(error) => {
             // The outer error only repeats the format's name.
