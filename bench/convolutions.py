@@ -16,7 +16,7 @@ def measure(*command):
 
 
 def main(options):
-    kernels = build("kernels", "convolutions")
+    kernels = build("kiln-kernels", "convolutions")
     peer = BENCH / "peers/convolutions.py"
     contestants = {}
     for threads in options.threads:

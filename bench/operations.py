@@ -16,7 +16,7 @@ def measure(*command):
 
 
 def main(options):
-    kernels = build("kernels", "lecture")
+    kernels = build("kiln-kernels", "lecture")
     contestants = {f"{threads} T": lambda threads=threads: measure(kernels, threads) for threads in options.threads}
     results = take_turns(options.rounds, contestants)
     rows = []

@@ -11,7 +11,7 @@ use crate::inputs::Source;
 
 /// What is said about an image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Answer {
+pub struct Classification {
     /// The image as it was named.
     pub path: String,
     /// The likeliest classes, best first.
@@ -79,7 +79,7 @@ fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-impl Answer {
+impl Classification {
     /// The `topk` likeliest of `classes` by an image's logits, which are kept if `keep_logits`; `forward` is its share
     /// of the batch's time.
     pub fn new(

@@ -15,17 +15,16 @@ const IMAGES: usize = 8;
 
 const CLASSES: usize = 10;
 
-/// The logits of random images through an architecture with random weights, both the same on every device.
-struct Logits(Architecture);
+/// The logits of random images `[N, C, H, W]` through an architecture with random weights, both the same on every device.
+struct LogitsOf(Architecture, [usize; 4]);
 
-impl Program for Logits {
+impl Program for LogitsOf {
     type Output = TensorData;
 
     fn run<B: Backend>(self, device: B::Device) -> TensorData {
-        let [channels, height, width] = self.0.input();
-        let shape = [IMAGES, channels, height, width];
+        let Self(architecture, shape) = self;
         let images = TensorData::new(noise(shape.iter().product()), shape);
-        let network = self.0.seeded::<B>(&self.0.sizes(CLASSES), 42, &device);
+        let network = architecture.seeded::<B>(&architecture.sizes(CLASSES), 42, &device);
         network.forward(Tensor::from_data(images, &device)).into_data().convert::<f32>()
     }
 }
@@ -40,7 +39,7 @@ fn noise(count: usize) -> Vec<f32> {
     (0..count).map(number).collect()
 }
 
-/// How far an architecture's logits on a device are from those of the CPU: `max|a - b| / max|b|`.
+/// How far an architecture's logits of random images on a device are from those of the CPU: `max|a - b| / max|b|`.
 ///
 /// # Errors
 /// If the CPU backend is not there, which every build has.
@@ -48,8 +47,20 @@ fn noise(count: usize) -> Vec<f32> {
 /// # Panics
 /// If the device fails.
 pub fn difference(architecture: Architecture, target: &Target) -> Result<f64, TargetError> {
+    let [channels, height, width] = architecture.input();
+    difference_of(architecture, [IMAGES, channels, height, width], target)
+}
+
+/// [`difference`] of images of this shape `[N, C, H, W]`.
+///
+/// # Errors
+/// As [`difference`].
+///
+/// # Panics
+/// If the device fails, or the network does not take such images.
+pub fn difference_of(architecture: Architecture, shape: [usize; 4], target: &Target) -> Result<f64, TargetError> {
     let cpu = Target::find(BackendName::NdArray, DeviceChoice::Auto)?;
-    Ok(relative_difference(&target.run(Logits(architecture)), &cpu.run(Logits(architecture))))
+    Ok(relative_difference(&target.run(LogitsOf(architecture, shape)), &cpu.run(LogitsOf(architecture, shape))))
 }
 
 /// Examines every device of every backend and writes what was found; `false` if one computes wrongly or not at all.

@@ -1,7 +1,7 @@
 //! Classifies images with Kiln's weights.
 //!
 //! ```text
-//! arguments ─► inputs ─► prepare (decode, Preprocess) ─► kiln::Classifier (logits) ─► Answer ─► report
+//! arguments ─► inputs ─► prepare (decode, Preprocess) ─► kiln::Classifier (logits) ─► Classification ─► report
 //! ```
 //!
 //! [`predict`] walks this way batch by batch, so memory does not grow with the number of images. [`choose`] finds the
@@ -16,9 +16,9 @@ mod predict;
 mod prepare;
 pub mod report;
 
-pub use answer::{Answer, Milliseconds, Named, Preprocessing, Region};
+pub use answer::{Classification, Milliseconds, Named, Preprocessing, Region};
 pub use choose::{BUILT_IN, Choice, built_in, choose};
-pub use predict::{Counts, Options, predict};
+pub use predict::{Counts, PredictOptions, predict};
 pub use prepare::{MAX_BYTES, Prepared, prepare};
 
 /// `text` on one line and without control characters: file names may hold both, and terminals obey them.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use infer::report::{Format, report};
-use infer::{Choice, Counts, Options, choose, doctor, models, predict};
+use infer::{Choice, Counts, PredictOptions, choose, doctor, models, predict};
 use kiln::Classifier;
 use kiln_cli::{BackendArgs, Exit, Failure, FitName, Interpolation, finish, note, write_new_file};
 use kiln_data::Preprocess;
@@ -254,7 +254,7 @@ fn classify(flags: PredictFlags) -> Result<ExitCode, Failure> {
     let name = weights.path().display().to_string();
     let classifier = Classifier::on(&target, weights)?;
     let mut report = report(format, &classifier, &name, standard_output(), wants_colour());
-    let options = Options { topk, logits, batch_size, recursive: !no_recursive, max_pixels };
+    let options = PredictOptions { topk, logits, batch_size, recursive: !no_recursive, max_pixels };
     let counts = match predict(&classifier, inputs, &options, &mut *report) {
         Ok(counts) => counts,
         Err(error) => return unwritten(&error),

@@ -9,11 +9,11 @@ use rayon::prelude::*;
 
 use crate::inputs::{Found, InputError, Inputs, expand};
 use crate::report::Report;
-use crate::{Answer, Prepared, prepare};
+use crate::{Classification, Prepared, prepare};
 
 /// How images are classified.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct PredictOptions {
     /// How many classes an answer names.
     pub topk: usize,
     /// Whether answers hold the logits.
@@ -56,7 +56,7 @@ impl Counts {
 pub fn predict(
     classifier: &Classifier,
     arguments: Vec<OsString>,
-    options: &Options,
+    options: &PredictOptions,
     report: &mut dyn Report,
 ) -> io::Result<Counts> {
     let mut counts = Counts::default();
@@ -105,8 +105,8 @@ fn prepare_all(batch: Vec<Found>, preprocess: &Preprocess, max_pixels: u64) -> V
 fn classify(
     classifier: &Classifier,
     images: Vec<Result<Prepared, InputError>>,
-    options: &Options,
-) -> Vec<Result<Answer, InputError>> {
+    options: &PredictOptions,
+) -> Vec<Result<Classification, InputError>> {
     let pixels: Vec<u8> = images.iter().flatten().flat_map(|image| image.fitted.pixels.iter().copied()).collect();
     if pixels.is_empty() {
         return images.into_iter().filter_map(Result::err).map(Err).collect();
@@ -118,7 +118,7 @@ fn classify(
     let share: Duration = start.elapsed() / rows.len() as u32;
     let mut answer = |image: Prepared| {
         let logits = rows.next().unwrap_or_default().to_vec();
-        Answer::new(&image, logits, classes, options.topk, options.logits, share)
+        Classification::new(&image, logits, classes, options.topk, options.logits, share)
     };
     images.into_iter().map(|image| image.map(&mut answer)).collect()
 }

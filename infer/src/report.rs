@@ -11,7 +11,7 @@ use kiln::Classifier;
 use kiln_cli::note;
 
 use crate::inputs::InputError;
-use crate::{Answer, printable};
+use crate::{Classification, printable};
 
 /// A form of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,7 +27,7 @@ pub enum Format {
 }
 
 /// An answer, or why there is none.
-pub type Record = Result<Answer, InputError>;
+pub type Record = Result<Classification, InputError>;
 
 /// Takes records in order and writes them in some form.
 pub trait Report {

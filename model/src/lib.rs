@@ -6,8 +6,8 @@
 //! [`Metrics`] how they are judged.
 
 mod batch_norm;
-mod classifier;
 mod compute;
+mod inference;
 mod layers;
 mod metrics;
 mod network;
@@ -19,10 +19,10 @@ pub mod weights;
 mod zoo;
 
 pub use batch_norm::BatchNorm;
-pub use classifier::{Classifier, InputError};
 pub use compute::Compute;
+pub use inference::{BatchShapeError, InferenceNetwork};
 pub use layers::{BasicConv, Layer, MaxPool, conv_block, run_images, run_rows};
-pub use metrics::{Confusion, Metrics, Prediction, log_softmax, softmax, top};
+pub use metrics::{Confusion, Metrics, RankedClass, log_softmax, softmax, top};
 pub use network::Network;
 pub use parameters::{
     NamedTensor, Parameter, ParameterError, load_state_dict, parameter_count, parameters, shapes, state_dict,

@@ -39,7 +39,7 @@ pub fn softmax(logits: &[f32]) -> Vec<f64> {
 
 /// A class with its probability.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Prediction {
+pub struct RankedClass {
     /// Index of the class.
     pub class: usize,
     /// Its probability, 0 to 1.
@@ -47,9 +47,9 @@ pub struct Prediction {
 }
 
 /// The `count` likeliest classes, best first; of equal ones the first.
-pub fn top(logits: &[f32], count: usize) -> Vec<Prediction> {
+pub fn top(logits: &[f32], count: usize) -> Vec<RankedClass> {
     let mut classes: Vec<_> =
-        softmax(logits).into_iter().enumerate().map(|(class, confidence)| Prediction { class, confidence }).collect();
+        softmax(logits).into_iter().enumerate().map(|(class, confidence)| RankedClass { class, confidence }).collect();
     classes.sort_by(|a, b| logits[b.class].total_cmp(&logits[a.class]).then(a.class.cmp(&b.class)));
     classes.truncate(count);
     classes

@@ -140,17 +140,25 @@ impl Architecture {
     }
 
     /// Whether it can be made for images of this shape `[C, H, W]`.
-    pub fn takes(self, [channels, height, width]: [usize; 3]) -> bool {
-        let smallest = match self {
-            Self::LectureCnn | Self::Mlp => return [channels, height, width] == self.input(),
+    pub fn takes(self, shape: [usize; 3]) -> bool {
+        let [channels, height, width] = shape;
+        match self {
+            Self::LectureCnn | Self::Mlp => shape == self.input(),
+            _ => channels > 0 && height.min(width) >= self.smallest_side(),
+        }
+    }
+
+    /// Height and width of the smallest images that it takes.
+    pub fn smallest_side(self) -> usize {
+        match self {
+            Self::LectureCnn | Self::Mlp => 28,
             Self::Vgg { .. } => 32,
             Self::ResNet8 => 2,
             Self::ResNet(_) => 8,
             Self::GoogLeNet => 31,
             Self::InceptionV3 => 75,
             Self::DenseNet(_) => 29,
-        };
-        channels > 0 && height.min(width) >= smallest
+        }
     }
 
     /// The weight of the layer that gives the classes, `[classes, features]`.

@@ -5,6 +5,7 @@
 
 mod description;
 mod error;
+mod file;
 mod initial;
 pub(crate) mod pretrained;
 mod safetensors;
@@ -21,10 +22,13 @@ use crate::Network;
 use crate::parameters::{NamedTensor, check_fit, load_state_dict, shapes, state_dict};
 use crate::registry::{Architecture, Sizes};
 
-pub use description::{Config, Description, FORMAT, Training};
+use self::file::FileBytes;
+use self::safetensors::decode_releasing;
+pub use description::{Config, Description, FORMAT, Provenance};
 pub use error::{Fault, WeightsError};
 pub use initial::{Freeze, FreezeError, InitialWeights, freeze};
 pub use pretrained::{Pretrained, WEIGHTS_URL};
+
 pub use safetensors::{decode, encode};
 
 /// The bytes of a weights file; the same network and description give the same bytes.
@@ -87,8 +91,9 @@ impl Weights {
     /// # Errors
     /// If it cannot be read, is damaged, or is not one of Kiln's.
     pub fn read(path: &Path) -> Result<Self, WeightsError> {
-        let bytes = std::fs::read(path).map_err(|error| WeightsError::new(path, Fault::Read(error)))?;
-        Self::from_bytes(&bytes, path)
+        let parse = |bytes: FileBytes| Self::parse(&bytes, path, |part| bytes.release(part));
+        let bytes = FileBytes::open(path).map_err(Fault::Read);
+        bytes.and_then(parse).map_err(|fault| WeightsError::new(path, fault))
     }
 
     /// Reads the bytes of a weights file; `path` stands in messages.
@@ -96,14 +101,14 @@ impl Weights {
     /// # Errors
     /// If they are damaged or not Kiln's.
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, WeightsError> {
-        Self::parse(bytes, path).map_err(|fault| WeightsError::new(path, fault))
+        Self::parse(bytes, path, |_| ()).map_err(|fault| WeightsError::new(path, fault))
     }
 
-    fn parse(bytes: &[u8], path: &Path) -> Result<Self, Fault> {
+    fn parse(bytes: &[u8], path: &Path, release: impl Fn(&[u8])) -> Result<Self, Fault> {
         if torch::is_pth(bytes) {
             return Err(Fault::Foreign);
         }
-        let (tensors, json) = decode(bytes)?;
+        let (tensors, json) = decode_releasing(bytes, release)?;
         let description = Description::from_json(&json.ok_or(Fault::Foreign)?)?;
         let architecture: Architecture =
             description.architecture.parse().map_err(|_| Fault::Architecture(description.architecture.clone()))?;
@@ -127,11 +132,12 @@ impl Weights {
     /// Kiln's, which says all of that itself.
     pub fn read_foreign(path: &Path, foreign: Foreign) -> Result<Self, WeightsError> {
         let Foreign { architecture, classes, preprocess, averages } = foreign;
-        let parse = |bytes: &[u8]| {
-            if safetensors::describes_itself(bytes) {
+        let parse = |bytes: FileBytes| {
+            if safetensors::describes_itself(&bytes) {
                 return Err(Fault::Kiln);
             }
-            let torch::Foreign { tensors, averaged } = torch::read(bytes, architecture, averages)?;
+            let read = torch::read(&bytes, architecture, averages, |part| bytes.release(part));
+            let torch::ForeignTensors { tensors, averaged } = read?;
             tensors.iter().try_for_each(check_finite)?;
             let head = architecture.head();
             let count = tensors.iter().find(|tensor| tensor.name == head).and_then(|head| head.shape.first().copied());
@@ -146,12 +152,12 @@ impl Weights {
                 classes,
                 format: FORMAT,
                 preprocess,
-                training: Training::default(),
+                training: Provenance::default(),
             };
             Ok(Self { path: path.to_owned(), architecture, description, tensors, averaged })
         };
-        let bytes = std::fs::read(path).map_err(Fault::Read);
-        bytes.and_then(|bytes| parse(&bytes)).map_err(|fault| WeightsError::new(path, fault))
+        let bytes = FileBytes::open(path).map_err(Fault::Read);
+        bytes.and_then(parse).map_err(|fault| WeightsError::new(path, fault))
     }
 
     /// The tensors that a file of either kind gives an architecture whose training begins with it; `averages` as in
@@ -160,21 +166,22 @@ impl Weights {
     /// # Errors
     /// If it cannot be read, is damaged, or says that it is of another architecture.
     pub fn tensors_for(path: &Path, architecture: Architecture, averages: bool) -> Result<GivenTensors, WeightsError> {
-        let parse = |bytes: &[u8]| {
-            if safetensors::describes_itself(bytes) {
-                let weights = Self::parse(bytes, path)?;
+        let parse = |bytes: FileBytes| {
+            let release = |part: &[u8]| bytes.release(part);
+            if safetensors::describes_itself(&bytes) {
+                let weights = Self::parse(&bytes, path, release)?;
                 let found = weights.architecture;
                 return match found == architecture {
                     true => Ok(GivenTensors { tensors: weights.tensors, averaged: false }),
                     false => Err(Fault::OtherArchitecture { found, expected: architecture }),
                 };
             }
-            let torch::Foreign { tensors, averaged } = torch::read(bytes, architecture, averages)?;
+            let torch::ForeignTensors { tensors, averaged } = torch::read(&bytes, architecture, averages, release)?;
             tensors.iter().try_for_each(check_finite)?;
             Ok(GivenTensors { tensors, averaged })
         };
-        let bytes = std::fs::read(path).map_err(Fault::Read);
-        bytes.and_then(|bytes| parse(&bytes)).map_err(|fault| WeightsError::new(path, fault))
+        let bytes = FileBytes::open(path).map_err(Fault::Read);
+        bytes.and_then(parse).map_err(|fault| WeightsError::new(path, fault))
     }
 
     /// The bytes of a file with these weights: one of Kiln's, or a plain safetensors file, which only holds the tensors under

@@ -6,12 +6,17 @@ use kiln_backend::Backend;
 use crate::compute::Compute;
 use crate::pass::Logits;
 
+#[expect(missing_docs, reason = "fields have the names of torchvision's layers")]
 mod densenet;
+#[expect(missing_docs, reason = "fields have the names of torchvision's layers")]
 mod googlenet;
+#[expect(missing_docs, reason = "fields have the names of torchvision's layers")]
 mod inception_v3;
 mod lecture_cnn;
 mod mlp;
+#[expect(missing_docs, reason = "fields have the names of torchvision's layers")]
 mod resnet;
+#[expect(missing_docs, reason = "fields have the names of torchvision's layers")]
 mod resnet8;
 mod vgg;
 

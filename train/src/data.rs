@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::error::Error;
 use burn_dataset::Dataset;
-use kiln_cli::{Exit, Failure};
 use kiln_data::{Augment, DataError, ImageSet, LoadOptions, Loader, LoaderConfig, Preprocess, Splits};
 use kiln_model::{Architecture, Metrics, Sizes};
 
@@ -35,7 +35,7 @@ pub struct RunData {
 
 impl RunData {
     /// Loads the dataset and splits it as the options say.
-    pub(crate) fn load(options: &Options) -> Result<Self, Failure> {
+    pub(crate) fn load(options: &Options) -> Result<Self, Error> {
         let Options { recipe, machine } = options;
         let load_options = LoadOptions {
             data_dir: machine.data_dir.clone(),
@@ -47,7 +47,10 @@ impl RunData {
         let shape = [preprocess.channels, preprocess.height, preprocess.width];
         if !recipe.model.takes(shape) {
             let expected = recipe.model.input();
-            return Err(usage(format!("--model {}: takes images of {expected:?}, {name} has {shape:?}", recipe.model)));
+            return Err(Error::option(
+                format!("model {}", recipe.model),
+                format!("takes images of {expected:?}, {name} has {shape:?}"),
+            ));
         }
         let (train, valid) = if recipe.valid_split == 0. {
             (train, valid)
@@ -79,16 +82,15 @@ impl RunData {
         }
     }
 
-    fn check_batch_size(&self, recipe: &Recipe) -> Result<(), Failure> {
+    fn check_batch_size(&self, recipe: &Recipe) -> Result<(), Error> {
         /// Numbers of the largest batch, of four bytes each.
         const LARGEST: usize = 1 << 31;
         let Preprocess { channels, height, width, .. } = self.preprocess;
         let images = recipe.batch_size.min(self.train.len().max(self.valid.len()));
         if images.saturating_mul(channels * height * width) > LARGEST {
             let (size, shape) = (recipe.batch_size, [channels, height, width]);
-            return Err(usage(format!(
-                "--batch-size {size}: a batch of images of {shape:?} is too large; take a smaller one"
-            )));
+            let reason = format!("a batch of images of {shape:?} is too large; take a smaller one");
+            return Err(Error::option(format!("batch-size {size}"), reason));
         }
         Ok(())
     }
@@ -97,7 +99,7 @@ impl RunData {
     ///
     /// # Errors
     /// If there are not as many class weights as classes.
-    pub(crate) fn loss(&self, recipe: &Recipe) -> Result<Loss, Failure> {
+    pub(crate) fn loss(&self, recipe: &Recipe) -> Result<Loss, Error> {
         let classes = self.classes.len();
         let class_weights = match &recipe.class_weights {
             None => Vec::new(),
@@ -105,10 +107,8 @@ impl RunData {
             Some(ClassWeights::Given(weights)) if weights.len() == classes => weights.clone(),
             Some(ClassWeights::Given(weights)) => {
                 let count = weights.len();
-                return Err(usage(format!(
-                    "--class-weights: {count} numbers, but {} has {classes} classes",
-                    self.name
-                )));
+                let reason = format!("{count} numbers, but {} has {classes} classes", self.name);
+                return Err(Error::option("class-weights", reason));
             }
         };
         Ok(Loss { label_smoothing: recipe.label_smoothing, class_weights })
@@ -150,7 +150,7 @@ impl RunData {
     }
 
     /// Fails if a class has pictures to learn from, but none of them can be read.
-    pub(crate) fn check_classes(&self, recipe: &Recipe) -> Result<(), Failure> {
+    pub(crate) fn check_classes(&self, recipe: &Recipe) -> Result<(), Error> {
         match self.train.unreadable_classes().into_iter().next() {
             Some((class, reason)) if !recipe.skip_unreadable => {
                 let source = format!("none of its pictures can; one of them: {reason}").into();
@@ -194,21 +194,17 @@ impl RunData {
     }
 }
 
-/// Fails if none of a set's pictures was counted, since none could be read.
+/// Checks that at least one picture of a set could be read and was counted.
 ///
 /// # Errors
-/// That.
-pub(crate) fn check_read(set: &ImageSet, metrics: &Metrics) -> Result<(), Failure> {
+/// If none was.
+pub(crate) fn check_read(set: &ImageSet, metrics: &Metrics) -> Result<(), Error> {
     if metrics.count > 0 {
         return Ok(());
     }
     let (path, reason) = set.unreadable().into_iter().next().unwrap_or_default();
     let reason = format!("{}: {reason}", path.display());
     Err(DataError::Unreadable { dataset: set.name().to_owned(), len: set.len(), reason }.into())
-}
-
-fn usage(what: String) -> Failure {
-    Failure::new(Exit::Usage, what)
 }
 
 /// How pictures become a network's input where the dataset does not say.
@@ -221,7 +217,7 @@ fn of_pictures(model: Architecture) -> Preprocess {
 }
 
 /// With the sizes, ways and numbers that the options ask for.
-fn fitted(mut preprocess: Preprocess, recipe: &Recipe) -> Result<Preprocess, Failure> {
+fn fitted(mut preprocess: Preprocess, recipe: &Recipe) -> Result<Preprocess, Error> {
     if let Some(side) = recipe.img_size {
         let resize_to = &mut preprocess.resize.resize_to;
         *resize_to = resize_to.map(|shorter| (shorter * side + preprocess.height / 2) / preprocess.height);
@@ -236,15 +232,15 @@ fn fitted(mut preprocess: Preprocess, recipe: &Recipe) -> Result<Preprocess, Fai
         preprocess.channels = channels;
     }
     let channels = preprocess.channels;
-    for (flag, given, own) in
-        [("--mean", &recipe.mean, &mut preprocess.mean), ("--std", &recipe.std, &mut preprocess.std)]
+    for (option, given, own) in
+        [("mean", &recipe.mean, &mut preprocess.mean), ("std", &recipe.std, &mut preprocess.std)]
     {
         let given: Vec<f32> = given.iter().map(|&value| value as f32).collect();
         match given.len() {
             0 => {}
             1 => *own = given.repeat(channels),
             count if count == channels => *own = given,
-            count => return Err(usage(format!("{flag}: {count} numbers for images of {channels} channels"))),
+            count => return Err(Error::option(option, format!("{count} numbers for images of {channels} channels"))),
         }
     }
     Ok(preprocess)

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::error::Error;
 use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
 use kiln_backend::Backend;
-use kiln_cli::{Exit, Failure};
 use kiln_data::{Batches, Loader};
 use kiln_model::{Confusion, Metrics, Network, state_dict};
 
@@ -77,7 +77,7 @@ where
     ///
     /// # Errors
     /// If the loss is not finite, images cannot be read, or something cannot be written.
-    pub fn run(&mut self) -> Result<Ending, Failure> {
+    pub fn run(&mut self) -> Result<Ending, Error> {
         while !self.is_over() {
             let started = Instant::now();
             let before = self.progress.seconds;
@@ -99,7 +99,7 @@ where
     }
 
     /// Trains on what is left of the epoch; `false` if the user stopped it.
-    fn train_epoch(&mut self) -> Result<bool, Failure> {
+    fn train_epoch(&mut self) -> Result<bool, Error> {
         let started = Instant::now();
         let before = self.progress.train_seconds;
         let mut batches = self.train.epoch(self.progress.epoch, self.progress.batch);
@@ -127,7 +127,7 @@ where
 
     /// The mean gradients over the images of the next batches, as many as make one step or are left of the epoch; `None` if
     /// none of the images could be read. Nothing stops it on the way: running statistics would have moved already.
-    fn gradients(&mut self, batches: &mut Batches) -> Result<Option<GradientsParams>, Failure> {
+    fn gradients(&mut self, batches: &mut Batches) -> Result<Option<GradientsParams>, Error> {
         let accumulated = self.recipe.grad_accum_steps;
         let end = (self.progress.batch + accumulated).min(self.train.batches_per_epoch());
         let (mut sum, mut step, mut weight) = (None, Metrics::default(), 0.);
@@ -171,7 +171,7 @@ where
     }
 
     /// Tells of the mean loss since it was told of last, if that is due.
-    fn report(&mut self, lr: f64) -> Result<(), Failure> {
+    fn report(&mut self, lr: f64) -> Result<(), Error> {
         let Progress { epoch, batch, iteration, window_iterations, .. } = self.progress;
         let steps = batch.div_ceil(self.recipe.grad_accum_steps);
         if !steps.is_multiple_of(self.log_interval) || window_iterations == 0 {
@@ -183,7 +183,7 @@ where
     }
 
     /// Evaluates, saves and reports a trained epoch; `false` if the user stopped it.
-    fn finish_epoch(&mut self, started: Instant) -> Result<bool, Failure> {
+    fn finish_epoch(&mut self, started: Instant) -> Result<bool, Error> {
         let network = self.result();
         let Some((valid, confusion)) = self.evaluate(&network)? else { return Ok(false) };
         self.check_images(&valid)?;
@@ -217,7 +217,7 @@ where
     }
 
     /// Classifies the validation set; `None` if the user stopped it.
-    fn evaluate(&mut self, network: &Network<B::InnerBackend>) -> Result<Option<(Metrics, Confusion)>, Failure> {
+    fn evaluate(&mut self, network: &Network<B::InnerBackend>) -> Result<Option<(Metrics, Confusion)>, Error> {
         let mut total = Metrics::default();
         let mut confusion = Confusion::new(self.data.classes.len());
         self.observers.tell(Event::Evaluation)?;
@@ -238,14 +238,14 @@ where
         Ok(Some((total, confusion)))
     }
 
-    fn tell_batch(&mut self, split: Split, items: usize, output: &BatchOutput, total: Metrics) -> Result<(), Failure> {
+    fn tell_batch(&mut self, split: Split, items: usize, output: &BatchOutput, total: Metrics) -> Result<(), Error> {
         let items_total = if split == Split::Train { self.train.len() } else { self.valid.len() };
         let Progress { epoch, iteration, .. } = self.progress;
         self.observers.tell(Event::Batch(Batch { split, epoch, items, items_total, iteration, output, total }))
     }
 
     /// Tells of pictures that cannot be read, and fails if none can, of a set or of a class.
-    fn check_images(&mut self, valid: &Metrics) -> Result<(), Failure> {
+    fn check_images(&mut self, valid: &Metrics) -> Result<(), Error> {
         for line in self.data.tell_unreadable(&mut self.unreadable) {
             self.observers.tell(Event::Note(&line))?;
         }
@@ -267,17 +267,13 @@ where
         self.train.batches_per_epoch().div_ceil(self.recipe.grad_accum_steps)
     }
 
-    fn not_finite(&self) -> Failure {
+    fn not_finite(&self) -> Error {
         let Progress { epoch, batch, iteration, .. } = self.progress;
-        let what = format!(
-            "the loss is not finite after iteration {iteration} (epoch {epoch}, batch {batch}): try a lower --lr or \
-             --clip-grad; earlier checkpoints are kept"
-        );
-        Failure::new(Exit::Input, what)
+        Error::NotFinite { iteration, epoch, batch }
     }
 
     /// Writes a checkpoint of this very moment.
-    fn save(&self) -> Result<(), Failure> {
+    fn save(&self) -> Result<(), Error> {
         let network = self.learner.network();
         self.run_dir.save(&Checkpoint {
             model: state_dict(&network),

@@ -1,6 +1,6 @@
 //! What happens in a run, told to whoever shows it or writes it down.
 
-use kiln_cli::Failure;
+use crate::error::Error;
 use kiln_model::{Confusion, Metrics};
 
 use crate::run_dir::progress::Row;
@@ -83,13 +83,13 @@ pub trait Observer {
     ///
     /// # Errors
     /// If it cannot be written, which ends the run.
-    fn observe(&mut self, event: &Event<'_>) -> Result<(), Failure>;
+    fn observe(&mut self, event: &Event<'_>) -> Result<(), Error>;
 
     /// Training is over; only notes follow.
     ///
     /// # Errors
     /// As [`observe`](Self::observe).
-    fn training_ended(&mut self) -> Result<(), Failure> {
+    fn training_ended(&mut self) -> Result<(), Error> {
         Ok(())
     }
 }
@@ -103,7 +103,7 @@ impl Observers {
     ///
     /// # Errors
     /// The first that occurs; those after it do not hear of the event.
-    pub fn tell(&mut self, event: Event<'_>) -> Result<(), Failure> {
+    pub fn tell(&mut self, event: Event<'_>) -> Result<(), Error> {
         self.0.iter_mut().try_for_each(|observer| observer.observe(&event))
     }
 
@@ -111,7 +111,7 @@ impl Observers {
     ///
     /// # Errors
     /// As [`tell`](Self::tell).
-    pub fn training_ended(&mut self) -> Result<(), Failure> {
+    pub fn training_ended(&mut self) -> Result<(), Error> {
         self.0.iter_mut().try_for_each(|observer| observer.training_ended())
     }
 }

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::error::Error;
 use burn::data::dataloader::Progress as Items;
 use burn::module::{AutodiffModule, Devices, Module, ModuleMapper, ModuleVisitor};
 use burn::optim::{GradientsParams, MultiGradientsParams};
@@ -18,7 +19,6 @@ use burn_train::renderer::tui::TuiMetricsRendererWrapper;
 use burn_train::renderer::{MetricState, MetricsRenderer, MetricsRendererTraining, ProgressType, TrainingProgress};
 use burn_train::{InferenceStep, Interrupter, LearningComponentsMarker, TrainOutput, TrainStep};
 use kiln_backend::Backend;
-use kiln_cli::Failure;
 use kiln_data::PlainBatch;
 use kiln_model::Network;
 
@@ -253,7 +253,7 @@ impl BurnDashboard {
 }
 
 impl Observer for BurnDashboard {
-    fn observe(&mut self, event: &Event<'_>) -> Result<(), Failure> {
+    fn observe(&mut self, event: &Event<'_>) -> Result<(), Error> {
         if let Event::Batch(batch) = event {
             self.batch(batch);
         }

@@ -7,6 +7,7 @@
 
 pub mod data;
 pub mod engine;
+mod error;
 pub mod event;
 pub mod learner;
 pub mod loss;
@@ -18,3 +19,5 @@ pub mod run_dir;
 pub mod step;
 pub mod stop;
 pub mod ui;
+
+pub use error::Error;

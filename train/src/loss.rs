@@ -24,7 +24,7 @@ pub enum Targets<B: Backend> {
 }
 
 /// A loss, ready to go backward.
-pub struct Value<B: Backend> {
+pub struct LossValue<B: Backend> {
     /// Its gradient is the loss's `[1]`.
     pub graph: Tensor<B, 1>,
     /// The loss, where it was computed on the way.
@@ -47,10 +47,10 @@ impl Loss {
     }
 
     /// The loss of logits `[N, classes]`, a mean over the images by their weights.
-    pub fn of<B: Backend>(&self, logits: Tensor<B, 2>, targets: &Targets<B>) -> Value<B> {
+    pub fn of<B: Backend>(&self, logits: Tensor<B, 2>, targets: &Targets<B>) -> LossValue<B> {
         match targets {
             Targets::Classes(classes) => {
-                Value { graph: cross_entropy(logits, classes.clone(), self.label_smoothing), loss: None }
+                LossValue { graph: cross_entropy(logits, classes.clone(), self.label_smoothing), loss: None }
             }
             Targets::Soft(targets) => {
                 let [rows, classes] = logits.dims();
@@ -58,7 +58,7 @@ impl Loss {
                 let (loss, gradient) = soft_cross_entropy(&values, targets, classes);
                 let gradient = Tensor::from_data(TensorData::new(gradient, [rows, classes]), &logits.device());
                 // Not by Burn's logarithm, whose gradient ndarray only approximates.
-                Value { graph: (logits * gradient).sum(), loss: Some(loss) }
+                LossValue { graph: (logits * gradient).sum(), loss: Some(loss) }
             }
         }
     }

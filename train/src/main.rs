@@ -37,7 +37,7 @@ struct Flags {
 }
 
 const AFTER_HELP: &str = "\
-Ctrl-C (or q on the dashboard) finishes the batch, saves and exits 130; a second one quits at once.
+Ctrl-C (or q and y on the dashboard) finishes the batch, saves and exits 130; a second one quits at once.
 Exit codes: 0 good, 1 the loss is not finite, 2 usage, 3 checkpoint, 4 dataset, 5 backend or device, 6 output, 130 interrupted.";
 
 fn main() -> ExitCode {
@@ -120,7 +120,7 @@ fn typed(matches: &ArgMatches) -> Vec<String> {
 fn start(flags: Flags, typed: &[String], stop: &StopRequest) -> Result<Ending, Failure> {
     let options = flags.options.resolved()?;
     options.warnings(typed).iter().for_each(|warning| note(&format!("warning: {warning}")));
-    run::start(options, flags.name.as_deref(), stop)
+    Ok(run::start(options, flags.name.as_deref(), stop)?)
 }
 
 fn continue_run(
@@ -133,5 +133,5 @@ fn continue_run(
     let (flags, _) = parse(&from_file(&own.to_toml(), typed)?, arguments)?;
     let options = flags.options.resolved()?;
     own.check_resumable_with(&options)?;
-    run::resume(options, run, stop)
+    Ok(run::resume(options, run, stop)?)
 }

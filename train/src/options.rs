@@ -12,9 +12,9 @@ mod values;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::error::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, FromArgMatches};
-use kiln_cli::{Exit, Failure};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -44,16 +44,16 @@ impl Options {
     ///
     /// # Errors
     /// If options contradict each other.
-    pub fn resolved(self) -> Result<Self, Failure> {
+    pub fn resolved(self) -> Result<Self, Error> {
         let options = Self { recipe: self.recipe.resolved(), ..self };
         match options.recipe.contradiction() {
-            Some((option, expected)) => Err(usage(format!("--{option}: {}", values::out_of_range(&expected)))),
+            Some((option, expected)) => Err(Error::option(option, values::out_of_range(&expected))),
             None => options.check_paths(),
         }
     }
 
     /// `config.toml` holds text.
-    fn check_paths(self) -> Result<Self, Failure> {
+    fn check_paths(self) -> Result<Self, Error> {
         let (recipe, machine) = (&self.recipe, &self.machine);
         let paths = [
             ("output", Some(&machine.output)),
@@ -61,7 +61,7 @@ impl Options {
             ("initial-checkpoint", recipe.initial_checkpoint.as_ref()),
         ];
         match paths.iter().find(|(_, path)| path.is_some_and(|path| path.to_str().is_none())) {
-            Some((option, _)) => Err(usage(format!("--{option}: {}", values::out_of_range("a path in UTF-8")))),
+            Some((option, _)) => Err(Error::option(*option, values::out_of_range("a path in UTF-8"))),
             None => Ok(self),
         }
     }
@@ -100,8 +100,8 @@ impl Options {
     ///
     /// # Errors
     /// If the file cannot be read or is not such a file.
-    pub fn read(path: &Path) -> Result<Self, Failure> {
-        let failed = |reason: String| usage(format!("{}: {reason}", path.display()));
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let failed = |reason: String| Error::OptionsFile { path: path.to_owned(), reason };
         let text = std::fs::read_to_string(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
         Self::from_toml(&text).map_err(failed)
     }
@@ -110,14 +110,13 @@ impl Options {
     ///
     /// # Errors
     /// The first option that decides the result and differs.
-    pub fn check_resumable_with(&self, new: &Self) -> Result<(), Failure> {
+    pub fn check_resumable_with(&self, new: &Self) -> Result<(), Error> {
         match self.recipe.difference(&new.recipe.to_json()) {
             None => Ok(()),
             Some(Difference { option, own, other }) => {
-                let flag = option.replace('_', "-");
-                let what =
-                    format!("--{flag} {other}: the run was started with {own}, which a resumed run cannot change");
-                Err(usage(what))
+                let option = format!("{} {other}", option.replace('_', "-"));
+                let reason = format!("the run was started with {own}, which a resumed run cannot change");
+                Err(Error::option(option, reason))
             }
         }
     }
@@ -228,10 +227,6 @@ impl Recipe {
         let text = |value: Option<&Value>| value.map_or("unset".to_owned(), Value::to_string);
         Some(Difference { option: option.clone(), own: text(own.get(option)), other: text(other.get(option)) })
     }
-}
-
-fn usage(what: String) -> Failure {
-    Failure::new(Exit::Usage, what)
 }
 
 fn table(options: &impl Serialize) -> toml::Table {

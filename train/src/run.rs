@@ -5,20 +5,21 @@ use std::collections::BTreeSet;
 use burn::tensor::backend::AutodiffBackend;
 use burn_dataset::Dataset;
 use kiln_backend::{Backend, Program, Target, Training};
-use kiln_cli::{BackendArgs, Exit, Failure, NewRun, RunFolder, Runs, fetch_pretrained, note, pretrained, write_file};
+use kiln_cli::{BackendArgs, NewRun, RunFolder, Runs, fetch_pretrained, note, pretrained, write_file};
 use kiln_data::ImageSet;
 use kiln_model::weights::{Fault, GivenTensors, InitialWeights, Weights, WeightsError, freeze};
 use kiln_model::{Metrics, Network, ParameterError, load_state_dict};
 
 use crate::data::{RunData, check_read};
 use crate::engine::{Ending, Engine};
+use crate::error::Error;
 use crate::event::{Event, Observers};
 use crate::learner::Learner;
 use crate::optim::ema::Average;
 use crate::optim::optimizer::Optimizer;
 use crate::options::Options;
 use crate::options::recipe::Recipe;
-use crate::run_dir::checkpoint::{Checkpoint, Found};
+use crate::run_dir::checkpoint::{Checkpoint, NewestCheckpoint};
 use crate::run_dir::history::History;
 use crate::run_dir::log::Log;
 use crate::run_dir::outcome::Outcome;
@@ -34,7 +35,7 @@ use crate::{step, ui};
 /// # Errors
 /// If an option, the data, the device or the output is not as it should be, or training fails. A run that fails before its
 /// first step leaves no folder.
-pub fn start(mut options: Options, name: Option<&str>, stop: &StopRequest) -> Result<Ending, Failure> {
+pub fn start(mut options: Options, name: Option<&str>, stop: &StopRequest) -> Result<Ending, Error> {
     // What can be wrong is looked at before the folder is made.
     ui::check_terminal(options.machine.dashboard)?;
     if options.recipe.pretrained {
@@ -56,12 +57,12 @@ pub fn start(mut options: Options, name: Option<&str>, stop: &StopRequest) -> Re
 ///
 /// # Errors
 /// As [`start`]; if the run's checkpoints cannot be used. Nothing is then changed.
-pub fn resume(mut options: Options, run: RunFolder, stop: &StopRequest) -> Result<Ending, Failure> {
+pub fn resume(mut options: Options, run: RunFolder, stop: &StopRequest) -> Result<Ending, Error> {
     ui::check_terminal(options.machine.dashboard)?;
     // Before anything is read or written: the run may be training in another process.
     let log = Log::lock(&run)?;
     let mut found = newest_checkpoint(&run, &options)?;
-    if let Some(Found { checkpoint, passed_over, .. }) = &mut found {
+    if let Some(NewestCheckpoint { checkpoint, passed_over, .. }) = &mut found {
         passed_over.iter().for_each(|error| note(&format!("warning: {error}")));
         go_on_to(options.recipe.epochs, &mut checkpoint.progress, &options.recipe)?;
     }
@@ -74,7 +75,7 @@ pub fn resume(mut options: Options, run: RunFolder, stop: &StopRequest) -> Resul
     }
     let data = RunData::load(&options)?;
     let target = target(&mut options)?;
-    if let Some(Found { checkpoint, .. }) = &found {
+    if let Some(NewestCheckpoint { checkpoint, .. }) = &found {
         check_subject(&checkpoint.progress, &options.recipe, &data, &run)?;
     }
     // A checkpoint has gone on from them.
@@ -89,11 +90,11 @@ pub fn resume(mut options: Options, run: RunFolder, stop: &StopRequest) -> Resul
 }
 
 /// A run's state with another number of epochs, which must not lie before where it is.
-fn go_on_to(epochs: usize, progress: &mut Progress, recipe: &Recipe) -> Result<(), Failure> {
+fn go_on_to(epochs: usize, progress: &mut Progress, recipe: &Recipe) -> Result<(), Error> {
     let (complete, batch) = (progress.complete(), progress.batch);
     if epochs < complete || (epochs == complete && batch > 0) {
-        let what = format!("--epochs {epochs}: the run has completed {complete} epochs and {batch} batches already");
-        return Err(Failure::new(Exit::Usage, what));
+        let reason = format!("the run has completed {complete} epochs and {batch} batches already");
+        return Err(Error::option(format!("epochs {epochs}"), reason));
     }
     if epochs > progress.epochs && recipe.sched.depends_on_the_end() {
         let (sched, before) = (recipe.sched, progress.epochs);
@@ -109,27 +110,23 @@ fn go_on_to(epochs: usize, progress: &mut Progress, recipe: &Recipe) -> Result<(
 }
 
 /// A checkpoint fits only the network, data and options that it was made with.
-fn check_subject(progress: &Progress, recipe: &Recipe, data: &RunData, run: &RunFolder) -> Result<(), Failure> {
+fn check_subject(progress: &Progress, recipe: &Recipe, data: &RunData, run: &RunFolder) -> Result<(), Error> {
     let (then, now) = (&progress.subject, data.subject(recipe));
     if *then != now {
-        let folder = run.checkpoints();
-        let what = format!("{}: made with {then}; options and data now give {now}", folder.display());
-        return Err(Failure::new(Exit::Weights, what));
+        let reason = format!("made with {then}; options and data now give {now}");
+        return Err(Error::OtherRun { path: run.checkpoints(), reason });
     }
     if let Some(difference) = recipe.difference(&progress.recipe) {
         let (option, own, other) = (difference.option, difference.own, difference.other);
-        let what = format!(
-            "{}: {option} is {own}, but the run's checkpoints were trained with {other}; put it back",
-            run.config().display()
-        );
-        return Err(Failure::new(Exit::Weights, what));
+        let reason = format!("{option} is {own}, but the run's checkpoints were trained with {other}; put it back");
+        return Err(Error::OtherRun { path: run.config(), reason });
     }
     Ok(())
 }
 
 /// Finds the device; the backend is from then on the one that was found. Where none was asked for by name and there is no GPU,
 /// it is the CPU.
-fn target(options: &mut Options) -> Result<Target, Failure> {
+fn target(options: &mut Options) -> Result<Target, Error> {
     let Options { recipe, machine } = options;
     let arguments = BackendArgs { backend: recipe.backend, device: machine.device, threads: machine.threads };
     let target = arguments.target()?;
@@ -138,7 +135,7 @@ fn target(options: &mut Options) -> Result<Target, Failure> {
 }
 
 /// The weights that training begins with, if any are given.
-fn initial_weights(options: &Options, data: &RunData) -> Result<Option<InitialWeights>, Failure> {
+fn initial_weights(options: &Options, data: &RunData) -> Result<Option<InitialWeights>, Error> {
     let Recipe { model, pretrained, initial_checkpoint, no_ema, .. } = &options.recipe;
     let fetched = pretrained.then(|| fetch_pretrained(*model, options.machine.offline)).transpose()?;
     let Some(path) = fetched.or_else(|| initial_checkpoint.clone()) else { return Ok(None) };
@@ -162,12 +159,12 @@ struct Run<'a> {
     /// The weights that training begins with, if any are given.
     initial: Option<InitialWeights>,
     /// The checkpoint that it goes on from, if there is one.
-    from: Option<Found>,
+    from: Option<NewestCheckpoint>,
     stop: &'a StopRequest,
 }
 
 impl Program for Run<'_> {
-    type Output = Result<Ending, Failure>;
+    type Output = Result<Ending, Error>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         self.on::<Training<B>>(&device)
@@ -175,7 +172,7 @@ impl Program for Run<'_> {
 }
 
 impl Run<'_> {
-    fn on<B>(self, device: &B::Device) -> Result<Ending, Failure>
+    fn on<B>(self, device: &B::Device) -> Result<Ending, Error>
     where
         B: AutodiffBackend + Backend,
         B::InnerBackend: Backend,
@@ -189,17 +186,15 @@ impl Run<'_> {
         }
         if let Some(which) = recipe.freeze {
             network = freeze(network, recipe.model, which)
-                .map_err(|error| Failure::new(Exit::Usage, format!("--freeze {which}: {error}")))?;
+                .map_err(|error| Error::option(format!("freeze {which}"), error.to_string()))?;
         }
         let optimizer = Optimizer::new(recipe.hyperparameters());
         let mut average = recipe.model_ema.then(|| Average::new(&network, recipe.model_ema_decay));
         let mut progress = Progress::new(recipe.epochs, data.subject(recipe), recipe.to_json());
         let resumed = from.is_some();
-        if let Some(Found { path, checkpoint, .. }) = from {
+        if let Some(NewestCheckpoint { path, checkpoint, .. }) = from {
             let restored = restore(checkpoint, network, average, &optimizer, device);
-            let failed =
-                |error| Failure::new(Exit::Weights, format!("{}: {error}; nothing was changed", path.display()));
-            (network, average, progress) = restored.map_err(failed)?;
+            (network, average, progress) = restored.map_err(|source| Error::CheckpointTensors { path, source })?;
         }
         // Only now that nothing stands in the way.
         write_file(&run.config(), options.to_toml().as_bytes())?;
@@ -224,8 +219,8 @@ impl Run<'_> {
         log.valid_name = valid_name;
         kiln_cli::sweep(run.path());
         let history = History::open(run.metrics(), &progress.rows)?;
-        let events = EventFile::create(run.path(), progress.iteration + 1)
-            .map_err(|error| Failure::write(run.path(), &error))?;
+        let events =
+            EventFile::create(run.path(), progress.iteration + 1).map_err(|error| Error::write(run.path(), error))?;
         let screen = ui::start(machine.dashboard, info, &data.valid, valid_name, stop)?;
         let mut observers = Observers(vec![screen, Box::new(log), Box::new(history), Box::new(events)]);
         run.set_latest()?;
@@ -311,7 +306,7 @@ fn headline(recipe: &Recipe, data: &RunData, target: &Target, run: &RunFolder, p
 }
 
 /// Tests the last and the best weights where that was not done after each epoch, and writes how the run ended.
-fn finish<B>(options: &Options, target: &Target, engine: &mut Engine<'_, B>) -> Result<Outcome, Failure>
+fn finish<B>(options: &Options, target: &Target, engine: &mut Engine<'_, B>) -> Result<Outcome, Error>
 where
     B: AutodiffBackend + Backend,
     B::InnerBackend: Backend,
@@ -360,7 +355,7 @@ fn test<B: Backend>(
     data: &RunData,
     options: &Options,
     device: &B::Device,
-) -> Result<Metrics, Failure> {
+) -> Result<Metrics, Error> {
     let mut metrics = Metrics::default();
     for batch in data.test_loader(images, options).epoch(1, 0) {
         let batch = batch?;

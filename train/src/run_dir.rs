@@ -8,38 +8,29 @@ pub mod progress;
 pub mod tensorboard;
 
 use burn::tensor::backend::Backend as BurnBackend;
-use kiln_cli::{Exit, Failure, RunFolder, write_file};
+use kiln_cli::{RunFolder, write_file};
 use kiln_model::Network;
-use kiln_model::weights::{Config, Description, FORMAT, Training, Weights, to_bytes};
+use kiln_model::weights::{Config, Description, FORMAT, Provenance, Weights, to_bytes};
 
-use self::checkpoint::{Checkpoint, CheckpointError, Checkpoints, Found};
+use self::checkpoint::{Checkpoint, Checkpoints, NewestCheckpoint};
 use self::outcome::Outcome;
 use self::progress::Progress;
 use crate::data::RunData;
+use crate::error::Error;
 use crate::options::Options;
 
 /// The newest checkpoint of a run; `None` if it never wrote one.
 ///
 /// # Errors
 /// If it wrote some that cannot be used, or that are gone: a run must not begin again over what it has.
-pub fn newest_checkpoint(run: &RunFolder, options: &Options) -> Result<Option<Found>, Failure> {
+pub fn newest_checkpoint(run: &RunFolder, options: &Options) -> Result<Option<NewestCheckpoint>, Error> {
     let checkpoints = Checkpoints::new(run.checkpoints(), options.machine.checkpoint_hist);
-    let found = checkpoints.newest().map_err(|error| unusable(&error))?;
+    let found = checkpoints.newest()?;
     let trained = [run.last(), run.best(), run.result()].iter().any(|path| path.exists());
     if found.is_none() && (trained || history::has_rows(&run.metrics())) {
-        let folder = run.checkpoints();
-        let what = format!(
-            "{}: no checkpoint, but the run has weights or results: it cannot go on; repeat it as a new one with --config {}",
-            folder.display(),
-            run.config().display()
-        );
-        return Err(Failure::new(Exit::Weights, what));
+        return Err(Error::NoCheckpoint { folder: run.checkpoints() });
     }
     Ok(found)
-}
-
-fn unusable(error: &CheckpointError) -> Failure {
-    Failure::new(Exit::Weights, format!("{error}; nothing was changed"))
 }
 
 /// Writes the weights and checkpoints of a run.
@@ -62,7 +53,7 @@ impl RunDir {
             config: Config { classes: data.classes.len() },
             format: FORMAT,
             preprocess: data.preprocess.clone(),
-            training: Training {
+            training: Provenance {
                 dataset: data.name.clone(),
                 epoch: 0,
                 kiln: env!("CARGO_PKG_VERSION").to_owned(),
@@ -79,16 +70,16 @@ impl RunDir {
     ///
     /// # Errors
     /// If it cannot be written; earlier ones are then untouched.
-    pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), Failure> {
+    pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
         let description = self.describe(checkpoint.progress.complete(), None);
-        self.checkpoints.save(checkpoint, &description).map_err(|(path, error)| Failure::write(&path, &error))
+        self.checkpoints.save(checkpoint, &description).map_err(|(path, error)| Error::write(&path, error))
     }
 
     /// Writes the weights of the epoch that was just completed; `best.safetensors` too if it is the best.
     ///
     /// # Errors
     /// If a weight is not finite, or a file cannot be written.
-    pub fn write_weights<B: BurnBackend>(&self, network: &Network<B>, progress: &Progress) -> Result<(), Failure> {
+    pub fn write_weights<B: BurnBackend>(&self, network: &Network<B>, progress: &Progress) -> Result<(), Error> {
         let epoch = progress.complete();
         let accuracy = progress.rows.last().map(|row| row.valid_accuracy).filter(|_| self.validates_on_test);
         let bytes = self.encode(network, epoch, accuracy)?;
@@ -103,7 +94,7 @@ impl RunDir {
     ///
     /// # Errors
     /// As [`write_weights`](Self::write_weights).
-    pub fn complete_weights<B: BurnBackend>(&self, network: &Network<B>, progress: &Progress) -> Result<(), Failure> {
+    pub fn complete_weights<B: BurnBackend>(&self, network: &Network<B>, progress: &Progress) -> Result<(), Error> {
         let written = |weights: Result<Weights, _>| {
             weights.is_ok_and(|weights: Weights| weights.description().training.epoch >= progress.complete())
         };
@@ -126,7 +117,7 @@ impl RunDir {
         network: &Network<B>,
         epoch: usize,
         test_accuracy: f64,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         write_file(path, &self.encode(network, epoch, Some(test_accuracy))?)
     }
 
@@ -134,7 +125,7 @@ impl RunDir {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write_outcome(&self, outcome: &Outcome) -> Result<(), Failure> {
+    pub fn write_outcome(&self, outcome: &Outcome) -> Result<(), Error> {
         outcome.write(&self.folder)
     }
 
@@ -143,10 +134,8 @@ impl RunDir {
         network: &Network<B>,
         epoch: usize,
         test_accuracy: Option<f64>,
-    ) -> Result<Vec<u8>, Failure> {
-        to_bytes(network, &self.describe(epoch, test_accuracy)).map_err(|fault| {
-            Failure::new(Exit::Input, format!("the weights of epoch {epoch} cannot be kept: {fault}; try a lower --lr"))
-        })
+    ) -> Result<Vec<u8>, Error> {
+        to_bytes(network, &self.describe(epoch, test_accuracy)).map_err(|fault| Error::WeightsNotKept { epoch, fault })
     }
 
     fn describe(&self, epoch: usize, test_accuracy: Option<f64>) -> Description {

@@ -6,7 +6,7 @@ use kiln_backend::Backend;
 use kiln_data::PlainBatch;
 use kiln_model::{Logits, Metrics, Network};
 
-use crate::loss::{Loss, Value, to_floats};
+use crate::loss::{Loss, LossValue, to_floats};
 
 /// What a batch leaves behind. The logits are on the CPU already: counting there costs one transfer a step and makes
 /// every number exact.
@@ -52,7 +52,7 @@ pub fn train<B: AutodiffBackend + Backend>(
     let PlainBatch { labels, indices, mix, .. } = batch;
     let Logits { main, auxiliary } = network.logits(images);
     let targets = loss.targets(targets, &labels, mix.as_ref(), main.dims()[1]);
-    let Value { mut graph, loss: exact } = loss.of(main.clone(), &targets);
+    let LossValue { mut graph, loss: exact } = loss.of(main.clone(), &targets);
     for (logits, weight) in auxiliary {
         graph = graph + loss.of(logits, &targets).graph * weight;
     }

@@ -5,7 +5,7 @@ pub mod lines;
 
 use std::io::IsTerminal;
 
-use kiln_cli::{Exit, Failure};
+use crate::error::Error;
 use kiln_data::ImageSet;
 use serde::{Deserialize, Serialize};
 
@@ -37,15 +37,15 @@ fn on_terminal() -> bool {
     std::io::stdout().is_terminal() && std::io::stdin().is_terminal() && !dumb
 }
 
-fn no_terminal(reason: &str) -> Failure {
-    Failure::new(Exit::Usage, format!("--dashboard: needs a terminal ({reason}); use --dashboard plain"))
+fn no_terminal(reason: &str) -> Error {
+    Error::option("dashboard", format!("needs a terminal ({reason}); `plain` does not"))
 }
 
 /// A dashboard that is asked for by name needs a terminal.
 ///
 /// # Errors
 /// If there is none.
-pub fn check_terminal(name: DashboardName) -> Result<(), Failure> {
+pub fn check_terminal(name: DashboardName) -> Result<(), Error> {
     match name {
         DashboardName::Tui | DashboardName::Burn if !on_terminal() => {
             Err(no_terminal("standard input or output is none, or one that cannot draw"))
@@ -64,7 +64,7 @@ pub fn start(
     valid: &ImageSet,
     valid_name: &'static str,
     stop: &StopRequest,
-) -> Result<Box<dyn Observer>, Failure> {
+) -> Result<Box<dyn Observer>, Error> {
     let printer = Printer::new(valid_name);
     let screen: Box<dyn Observer> = match name {
         DashboardName::Off => return Ok(Box::new(Nothing)),
@@ -86,7 +86,7 @@ pub fn start(
 struct Nothing;
 
 impl Observer for Nothing {
-    fn observe(&mut self, _: &Event<'_>) -> Result<(), Failure> {
+    fn observe(&mut self, _: &Event<'_>) -> Result<(), Error> {
         Ok(())
     }
 }
@@ -100,7 +100,7 @@ struct OverPrinter {
 }
 
 impl Observer for OverPrinter {
-    fn observe(&mut self, event: &Event<'_>) -> Result<(), Failure> {
+    fn observe(&mut self, event: &Event<'_>) -> Result<(), Error> {
         let Some(screen) = &mut self.screen else { return self.printer.observe(event) };
         if let Event::Epoch(_) = event {
             self.epochs.extend(line(event, self.printer.valid_name()));
@@ -108,7 +108,7 @@ impl Observer for OverPrinter {
         screen.observe(event)
     }
 
-    fn training_ended(&mut self) -> Result<(), Failure> {
+    fn training_ended(&mut self) -> Result<(), Error> {
         // Gives the terminal back.
         self.screen = None;
         std::mem::take(&mut self.epochs).iter().try_for_each(|line| self.printer.print(line))

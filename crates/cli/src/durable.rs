@@ -2,8 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
 
 use crate::{Exit, Failure};
 
@@ -12,17 +13,8 @@ use crate::{Exit, Failure};
 /// # Errors
 /// What the system says; nothing is left behind.
 pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let aside = aside(path);
-    let written = File::create_new(&aside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&aside, path)
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&aside);
-        return written;
-    }
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
+    written_aside(path, bytes)?.persist(path).map_err(|error| error.error)?;
+    sync_folder(folder(path))
 }
 
 /// [`write_durably`], with the failure that a program ends with.
@@ -38,31 +30,38 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// # Errors
 /// That it is there, or cannot be written, and why.
 pub fn write_new_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let there = || {
-        let what = format!("{}: is there already and stays as it is; name another file", path.display());
-        Failure::new(Exit::Usage, what)
-    };
-    let aside = aside(path);
-    let written = File::create_new(&aside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        // A second name for the same bytes, which never takes a name that is taken.
-        fs::hard_link(&aside, path)
-    });
-    let _ = fs::remove_file(&aside);
-    match written {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(there()),
-        // A file system without second names.
-        Err(error) if error.kind() == io::ErrorKind::Unsupported || error.kind() == io::ErrorKind::PermissionDenied => {
-            if path.exists() {
-                Err(there())
-            } else {
-                write_file(path, bytes)
-            }
+    let aside = written_aside(path, bytes);
+    let written = aside.and_then(|aside| aside.persist_noclobber(path).map_err(|error| error.error));
+    match written.and_then(|_| sync_folder(folder(path))) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let what = format!("{}: is there already and stays as it is; name another file", path.display());
+            Err(Failure::new(Exit::Usage, what))
         }
-        Err(error) => Err(Failure::write(path, &error)),
+        written => written.map_err(|error| Failure::write(path, &error)),
     }
+}
+
+/// The bytes in a hidden neighbour of the file, which goes again unless it is renamed.
+fn written_aside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let prefix = format!(".{name}.");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(ASIDE);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any new file: what the user's mask leaves of it.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder(path))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn folder(path: &Path) -> &Path {
+    let parent = path.parent().unwrap_or(Path::new(""));
+    if parent.as_os_str().is_empty() { Path::new(".") } else { parent }
 }
 
 /// Makes the names in a folder durable, where the system can.
@@ -72,18 +71,9 @@ pub fn write_new_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     // Windows has no handle to a folder that could be flushed; renames are durable there.
     if cfg!(unix) {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         File::open(folder)?.sync_all()?;
     }
     Ok(())
-}
-
-/// The hidden neighbour that a file is written to first, of another name each time: several processes may write at once.
-fn aside(path: &Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    path.with_file_name(format!(".{name}.{process}-{count}{ASIDE}"))
 }
 
 /// How the names of files end that are being written.
@@ -114,6 +104,27 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_file_may_be_read_by_those_who_may_read_any_other() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, usual) = (folder.path().join("ours"), folder.path().join("usual"));
+        write_durably(&ours, b"").unwrap();
+        fs::write(&usual, "").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&usual));
+    }
+
+    #[test]
+    fn a_new_file_never_takes_the_place_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights");
+        write_new_file(&path, b"first").unwrap();
+        assert_eq!(write_new_file(&path, b"second").unwrap_err().exit, Exit::Usage);
+        assert_eq!((fs::read(&path).unwrap(), fs::read_dir(folder.path()).unwrap().count()), (b"first".to_vec(), 1));
+    }
+
     #[test]
     fn several_writers_leave_one_whole_file() {
         let folder = tempfile::tempdir().unwrap();
@@ -132,7 +143,7 @@ mod tests {
     #[test]
     fn what_a_killed_process_left_is_swept_away() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(aside(&folder.path().join("weights")), "half").unwrap();
+        written_aside(&folder.path().join("weights"), b"half").unwrap().keep().unwrap();
         fs::write(folder.path().join(".hidden"), "mine").unwrap();
         sweep(folder.path());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

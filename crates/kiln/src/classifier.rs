@@ -7,7 +7,7 @@ use image::DynamicImage;
 use kiln_backend::{Backend, Program, Target};
 use kiln_data::{Picture, Preprocess};
 use kiln_model::weights::{Weights, WeightsError};
-use kiln_model::{Architecture, InputError};
+use kiln_model::{Architecture, BatchShapeError};
 
 use crate::answer::Answer;
 use crate::error::Error;
@@ -17,24 +17,24 @@ const BATCH: usize = 64;
 
 /// A network with its weights on a device, which classifies pictures. It can be shared between threads.
 pub struct Classifier {
-    network: Box<dyn Compute>,
+    network: Box<dyn AnyNetwork>,
     architecture: Architecture,
     classes: Vec<Arc<str>>,
     preprocess: Preprocess,
 }
 
-/// A [`kiln_model::Classifier`] on any backend.
-trait Compute: Send + Sync {
-    fn logits(&self, images: Vec<f32>, shape: [usize; 4]) -> Result<Vec<f32>, InputError>;
-    fn logits_of_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>, InputError>;
+/// A [`kiln_model::InferenceNetwork`] on any backend.
+trait AnyNetwork: Send + Sync {
+    fn logits(&self, images: Vec<f32>, shape: [usize; 4]) -> Result<Vec<f32>, BatchShapeError>;
+    fn logits_of_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>, BatchShapeError>;
 }
 
-impl<B: Backend> Compute for kiln_model::Classifier<B> {
-    fn logits(&self, images: Vec<f32>, shape: [usize; 4]) -> Result<Vec<f32>, InputError> {
+impl<B: Backend> AnyNetwork for kiln_model::InferenceNetwork<B> {
+    fn logits(&self, images: Vec<f32>, shape: [usize; 4]) -> Result<Vec<f32>, BatchShapeError> {
         self.logits(images, shape)
     }
 
-    fn logits_of_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>, InputError> {
+    fn logits_of_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>, BatchShapeError> {
         self.logits_of_pixels(pixels)
     }
 }
@@ -43,10 +43,10 @@ impl<B: Backend> Compute for kiln_model::Classifier<B> {
 struct Load(Weights);
 
 impl Program for Load {
-    type Output = Result<Box<dyn Compute>, WeightsError>;
+    type Output = Result<Box<dyn AnyNetwork>, WeightsError>;
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        Ok(Box::new(kiln_model::Classifier::<B>::new(self.0, device)?))
+        Ok(Box::new(kiln_model::InferenceNetwork::<B>::new(self.0, device)?))
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use kiln_backend::TargetError;
 use kiln_data::picture::DecodeError;
-use kiln_model::InputError;
+use kiln_model::BatchShapeError;
 use kiln_model::weights::WeightsError;
 
 /// Why something cannot be loaded or classified; each message is one line.
@@ -38,5 +38,5 @@ pub enum Error {
     Empty,
     /// A tensor that does not fit the network.
     #[error(transparent)]
-    Input(#[from] InputError),
+    Input(#[from] BatchShapeError),
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anstyle::{AnsiColor, Style};
 
 use super::{Record, Report};
-use crate::{Answer, printable};
+use crate::{Classification, printable};
 
 /// Cells of a full bar.
 const CELLS: usize = 20;
@@ -53,7 +53,7 @@ impl<W: Write> Text<W> {
         Self { out, path_width: 0, name_width: classes.iter().map(|name| width(name)).max().unwrap_or(0), palette }
     }
 
-    fn answer(&mut self, answer: &Answer) -> io::Result<()> {
+    fn answer(&mut self, answer: &Classification) -> io::Result<()> {
         let Self { out, path_width, name_width, palette: Palette { best, bar, faint, warning } } = self;
         for (row, prediction) in answer.predictions.iter().enumerate() {
             let path = if row == 0 { printable(&answer.path) } else { String::new() };

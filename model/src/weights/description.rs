@@ -29,7 +29,7 @@ pub struct Description {
     /// How an image becomes the network's input.
     pub preprocess: Preprocess,
     /// How the weights came about.
-    pub training: Training,
+    pub training: Provenance,
 }
 
 /// Sizes of an architecture that are not fixed by its name.
@@ -43,7 +43,7 @@ pub struct Config {
 /// How weights came about; all empty where nobody knows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Training {
+pub struct Provenance {
     /// The dataset's name.
     pub dataset: String,
     /// The epoch after which these weights were taken.

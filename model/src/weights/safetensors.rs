@@ -31,10 +31,22 @@ pub fn encode(tensors: &[NamedTensor], json: Option<String>) -> Result<Vec<u8>, 
 /// # Errors
 /// If it is damaged, or holds tensors of integers.
 pub fn decode(bytes: &[u8]) -> Result<(Vec<NamedTensor>, Option<String>), Fault> {
+    decode_releasing(bytes, |_| ())
+}
+
+/// [`decode`], which calls `release` with the bytes of each tensor once it has copied them.
+pub(super) fn decode_releasing(
+    bytes: &[u8],
+    release: impl Fn(&[u8]),
+) -> Result<(Vec<NamedTensor>, Option<String>), Fault> {
     let file = SafeTensors::deserialize(bytes)?;
     // PyTorch's normalisations count their batches.
     let counted = |name: &str| name.ends_with("num_batches_tracked");
-    let tensors = file.iter().filter(|(name, _)| !counted(name)).map(|(name, view)| read(name, &view));
+    let tensors = file.iter().filter(|(name, _)| !counted(name)).map(|(name, view)| {
+        let tensor = read(name, &view);
+        release(view.data());
+        tensor
+    });
     Ok((tensors.collect::<Result<_, _>>()?, entry(bytes)))
 }
 

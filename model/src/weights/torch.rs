@@ -1,7 +1,7 @@
 //! Weights that Kiln did not write: PyTorch's own files and safetensors files, under torchvision's names.
 
 use super::error::Fault;
-use super::safetensors::decode;
+use super::safetensors::decode_releasing;
 use crate::parameters::NamedTensor;
 use crate::registry::Architecture;
 
@@ -26,15 +26,21 @@ pub(super) fn is_pth(bytes: &[u8]) -> bool {
 
 /// What a file that is not Kiln's holds.
 #[derive(Clone, Debug)]
-pub(super) struct Foreign {
+pub(super) struct ForeignTensors {
     /// Its tensors, under the names that the architecture has.
     pub(super) tensors: Vec<NamedTensor>,
     /// Whether they are averages over training (EMA), which training scripts keep beside the last weights.
     pub(super) averaged: bool,
 }
 
-/// The tensors of a file, whichever of the two kinds it is; `averages` takes averaged weights where there are some.
-pub(super) fn read(bytes: &[u8], architecture: Architecture, averages: bool) -> Result<Foreign, Fault> {
+/// The tensors of a file, whichever of the two kinds it is; `averages` takes averaged weights where there are some, `release`
+/// is called with parts that will not be read again.
+pub(super) fn read(
+    bytes: &[u8],
+    architecture: Architecture,
+    averages: bool,
+    release: impl Fn(&[u8]),
+) -> Result<ForeignTensors, Fault> {
     let (mut tensors, averaged) = if is_pth(bytes) {
         let averaged = if averages { kiln_pth::read_averaged(bytes)? } else { None };
         let is_averaged = averaged.is_some();
@@ -42,10 +48,10 @@ pub(super) fn read(bytes: &[u8], architecture: Architecture, averages: bool) -> 
         let named = |kiln_pth::StoredTensor { name, shape, values }| NamedTensor { name, shape, values };
         (stored.map(named).collect(), is_averaged)
     } else {
-        (decode(bytes)?.0, false)
+        (decode_releasing(bytes, release)?.0, false)
     };
     rename(architecture, &mut tensors);
-    Ok(Foreign { tensors, averaged })
+    Ok(ForeignTensors { tensors, averaged })
 }
 
 /// The names as the architecture has them now: torchvision's first DenseNet files have `norm.1` for `norm1`, and a network

@@ -101,7 +101,6 @@ impl<B: BurnBackend> DenseNet<B> {
 pub struct Features<B: BurnBackend> {
     /// 7x7, half the size.
     pub conv0: Conv2d<B>,
-    /// Its normalisation.
     pub norm0: BatchNorm<B>,
     /// First block.
     pub denseblock1: DenseBlock<B>,
@@ -156,7 +155,6 @@ pub struct DenseLayer<B: BurnBackend> {
     pub norm1: BatchNorm<B>,
     /// 1x1 to four growth rates.
     pub conv1: Conv2d<B>,
-    /// Its normalisation.
     pub norm2: BatchNorm<B>,
     /// 3x3 to the growth rate.
     pub conv2: Conv2d<B>,

@@ -54,9 +54,7 @@ impl GoogLeNetConfig {
 pub struct GoogLeNet<B: BurnBackend> {
     /// 7x7, half the size.
     pub conv1: BasicConv<B>,
-    /// 1x1.
     pub conv2: BasicConv<B>,
-    /// 3x3.
     pub conv3: BasicConv<B>,
     /// First module.
     pub inception3a: Inception<B>,
@@ -119,7 +117,6 @@ impl<B: BurnBackend> GoogLeNet<B> {
 /// Four branches side by side: 1x1; 1x1 and 3x3; the same, narrower; pooling and 1x1.
 #[derive(Module, Debug)]
 pub struct Inception<B: BurnBackend> {
-    /// 1x1.
     pub branch1: BasicConv<B>,
     /// 1x1, 3x3.
     pub branch2: Vec<Layer<B>>,
@@ -155,7 +152,6 @@ impl<B: BurnBackend> Inception<B> {
 /// A classifier from the middle of the network: what it learns reaches the early layers.
 #[derive(Module, Debug)]
 pub struct AuxiliaryHead<B: BurnBackend> {
-    /// 1x1.
     pub conv: BasicConv<B>,
     /// 4x4 pixels to features.
     pub fc1: Linear<B>,

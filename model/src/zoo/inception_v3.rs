@@ -57,13 +57,10 @@ impl InceptionV3Config {
 pub struct InceptionV3<B: BurnBackend> {
     /// 3x3, half the size.
     pub Conv2d_1a_3x3: BasicConv<B>,
-    /// 3x3.
     pub Conv2d_2a_3x3: BasicConv<B>,
     /// 3x3, padded.
     pub Conv2d_2b_3x3: BasicConv<B>,
-    /// 1x1.
     pub Conv2d_3b_1x1: BasicConv<B>,
-    /// 3x3.
     pub Conv2d_4a_3x3: BasicConv<B>,
     /// First module of 35x35 pixels.
     pub Mixed_5b: InceptionA<B>,
@@ -133,17 +130,12 @@ impl<B: BurnBackend> InceptionV3<B> {
 /// 1x1, 5x5, two 3x3, and pooling side by side.
 #[derive(Module, Debug)]
 pub struct InceptionA<B: BurnBackend> {
-    /// 1x1.
     pub branch1x1: BasicConv<B>,
-    /// 1x1.
     pub branch5x5_1: BasicConv<B>,
     /// 5x5.
     pub branch5x5_2: BasicConv<B>,
-    /// 1x1.
     pub branch3x3dbl_1: BasicConv<B>,
-    /// 3x3.
     pub branch3x3dbl_2: BasicConv<B>,
-    /// 3x3.
     pub branch3x3dbl_3: BasicConv<B>,
     /// 1x1 behind pooling.
     pub branch_pool: BasicConv<B>,
@@ -178,9 +170,7 @@ impl<B: BurnBackend> InceptionA<B> {
 pub struct InceptionB<B: BurnBackend> {
     /// 3x3, half the size.
     pub branch3x3: BasicConv<B>,
-    /// 1x1.
     pub branch3x3dbl_1: BasicConv<B>,
-    /// 3x3.
     pub branch3x3dbl_2: BasicConv<B>,
     /// 3x3, half the size.
     pub branch3x3dbl_3: BasicConv<B>,
@@ -208,15 +198,12 @@ impl<B: BurnBackend> InceptionB<B> {
 /// 1x1, 7x7 split in two, two of these, and pooling side by side.
 #[derive(Module, Debug)]
 pub struct InceptionC<B: BurnBackend> {
-    /// 1x1.
     pub branch1x1: BasicConv<B>,
-    /// 1x1.
     pub branch7x7_1: BasicConv<B>,
     /// 1x7.
     pub branch7x7_2: BasicConv<B>,
     /// 7x1.
     pub branch7x7_3: BasicConv<B>,
-    /// 1x1.
     pub branch7x7dbl_1: BasicConv<B>,
     /// 7x1.
     pub branch7x7dbl_2: BasicConv<B>,
@@ -262,11 +249,9 @@ impl<B: BurnBackend> InceptionC<B> {
 /// 3x3, 7x7 split in two with 3x3, and pooling side by side, each to half the size.
 #[derive(Module, Debug)]
 pub struct InceptionD<B: BurnBackend> {
-    /// 1x1.
     pub branch3x3_1: BasicConv<B>,
     /// 3x3, half the size.
     pub branch3x3_2: BasicConv<B>,
-    /// 1x1.
     pub branch7x7x3_1: BasicConv<B>,
     /// 1x7.
     pub branch7x7x3_2: BasicConv<B>,
@@ -300,17 +285,13 @@ impl<B: BurnBackend> InceptionD<B> {
 /// 1x1, 3x3 as 1x3 beside 3x1, the same behind another 3x3, and pooling side by side.
 #[derive(Module, Debug)]
 pub struct InceptionE<B: BurnBackend> {
-    /// 1x1.
     pub branch1x1: BasicConv<B>,
-    /// 1x1.
     pub branch3x3_1: BasicConv<B>,
     /// 1x3.
     pub branch3x3_2a: BasicConv<B>,
     /// 3x1.
     pub branch3x3_2b: BasicConv<B>,
-    /// 1x1.
     pub branch3x3dbl_1: BasicConv<B>,
-    /// 3x3.
     pub branch3x3dbl_2: BasicConv<B>,
     /// 1x3.
     pub branch3x3dbl_3a: BasicConv<B>,
@@ -354,7 +335,6 @@ impl<B: BurnBackend> InceptionE<B> {
 /// A classifier from the middle of the network; it takes at least 17x17 pixels.
 #[derive(Module, Debug)]
 pub struct InceptionAux<B: BurnBackend> {
-    /// 1x1.
     pub conv0: BasicConv<B>,
     /// 5x5.
     pub conv1: BasicConv<B>,

@@ -75,7 +75,6 @@ impl ResNetConfig {
 pub struct ResNet<B: BurnBackend> {
     /// 7x7, half the size.
     pub conv1: Conv2d<B>,
-    /// Its normalisation.
     pub bn1: BatchNorm<B>,
     /// 64 channels wide.
     pub layer1: Vec<Block<B>>,
@@ -106,15 +105,11 @@ impl<B: BurnBackend> ResNet<B> {
 pub struct Block<B: BurnBackend> {
     /// 3x3, or 1x1 to the bottleneck's width.
     pub conv1: Conv2d<B>,
-    /// Its normalisation.
     pub bn1: BatchNorm<B>,
-    /// 3x3.
     pub conv2: Conv2d<B>,
-    /// Its normalisation.
     pub bn2: BatchNorm<B>,
     /// A bottleneck's 1x1 to the block's width.
     pub conv3: Option<Conv2d<B>>,
-    /// Its normalisation.
     pub bn3: Option<BatchNorm<B>>,
     /// Brings the shortcut to the block's size: 1x1 and normalisation, or nothing.
     pub downsample: Vec<Layer<B>>,

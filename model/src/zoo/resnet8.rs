@@ -51,9 +51,7 @@ impl ResNet8Config {
 /// ResNet with eight layers for pictures of about 28 to 64 pixels.
 #[derive(Module, Debug)]
 pub struct ResNet8<B: BurnBackend> {
-    /// 3x3.
     pub conv1: Conv2d<B>,
-    /// Its normalisation.
     pub bn1: BatchNorm<B>,
     /// 24 channels wide.
     pub layer1: Block<B>,

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from formula import MEAN, NETWORKS, STD
 
 HERE = Path(__file__).resolve().parent
-SHIPPED = HERE.parents[3] / "assets" / "models" / "lecture-cnn.safetensors"
+SHIPPED = HERE.parents[2] / "assets" / "models" / "lecture-cnn.safetensors"
 
 
 def logits(weights, images):

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-MNIST = Path(__file__).resolve().parents[4] / "assets" / "mnist"
+MNIST = Path(__file__).resolve().parents[3] / "assets" / "mnist"
 MEAN, STD = 0.1307, 0.3081
 
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kiln_backend::Reference;
 use kiln_data::Preprocess;
-use kiln_model::weights::{Config, Description, FORMAT, Training, Weights, to_bytes};
+use kiln_model::weights::{Config, Description, FORMAT, Provenance, Weights, to_bytes};
 use kiln_model::{Architecture, Network, state_dict};
 
 fn description(architecture: Architecture) -> Description {
@@ -15,7 +15,7 @@ fn description(architecture: Architecture) -> Description {
         config: Config { classes: 10 },
         format: FORMAT,
         preprocess: Preprocess::mnist(),
-        training: Training {
+        training: Provenance {
             dataset: "mnist".to_owned(),
             epoch: 3,
             kiln: env!("CARGO_PKG_VERSION").to_owned(),

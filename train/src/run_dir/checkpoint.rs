@@ -78,12 +78,12 @@ pub struct CheckpointError {
     /// The checkpoint, or the folder of them all.
     pub path: PathBuf,
     /// What is wrong with it.
-    pub fault: Fault,
+    pub fault: CheckpointFault,
 }
 
 /// What is wrong with a checkpoint.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum CheckpointFault {
     /// Its bytes are not those that were written.
     #[error("damaged checkpoint: {0}")]
     Damaged(String),
@@ -103,7 +103,7 @@ pub enum Fault {
 
 /// The newest checkpoint that can be used.
 #[derive(Debug)]
-pub struct Found {
+pub struct NewestCheckpoint {
     /// Where it is.
     pub path: PathBuf,
     /// What it holds.
@@ -172,13 +172,13 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If there are some, but all are damaged, or the newest one that is not is of another version, or they cannot be read.
-    pub fn newest(&self) -> Result<Option<Found>, CheckpointError> {
-        let unreadable = |error| CheckpointError { path: self.folder.clone(), fault: Fault::Read(error) };
+    pub fn newest(&self) -> Result<Option<NewestCheckpoint>, CheckpointError> {
+        let unreadable = |error| CheckpointError { path: self.folder.clone(), fault: CheckpointFault::Read(error) };
         let mut passed_over = Vec::new();
         for path in self.newest_first().map_err(unreadable)? {
             match read(&path) {
-                Ok(checkpoint) => return Ok(Some(Found { path, checkpoint, passed_over })),
-                Err(fault @ Fault::Damaged(_)) => passed_over.push(CheckpointError { path, fault }),
+                Ok(checkpoint) => return Ok(Some(NewestCheckpoint { path, checkpoint, passed_over })),
+                Err(fault @ CheckpointFault::Damaged(_)) => passed_over.push(CheckpointError { path, fault }),
                 Err(fault) => return Err(CheckpointError { path, fault }),
             }
         }
@@ -234,37 +234,38 @@ fn write_aside(folder: &Path, checkpoint: &Checkpoint, description: &Description
 }
 
 /// The files of a checkpoint, each as the manifest has it.
-fn verified(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
+fn verified(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, CheckpointFault> {
     let bytes = |name: &str| {
         fs::read(folder.join(name)).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Fault::Damaged(format!("{name} is missing")),
-            _ => Fault::Read(error),
+            ErrorKind::NotFound => CheckpointFault::Damaged(format!("{name} is missing")),
+            _ => CheckpointFault::Read(error),
         })
     };
-    let damaged = |error: serde_json::Error| Fault::Damaged(format!("{MANIFEST}: {error}"));
+    let damaged = |error: serde_json::Error| CheckpointFault::Damaged(format!("{MANIFEST}: {error}"));
     let manifest: serde_json::Value = serde_json::from_slice(&bytes(MANIFEST)?).map_err(damaged)?;
     // The version comes first: another one may have other fields.
     match manifest.get("version").and_then(serde_json::Value::as_u64) {
         Some(VERSION) => {}
-        Some(found) => return Err(Fault::Version { found }),
-        None => return Err(Fault::Damaged(format!("{MANIFEST} has no version"))),
+        Some(found) => return Err(CheckpointFault::Version { found }),
+        None => return Err(CheckpointFault::Damaged(format!("{MANIFEST} has no version"))),
     }
     let manifest: Manifest = serde_json::from_value(manifest).map_err(damaged)?;
     let file = |(name, sum): (String, FileSum)| {
         let bytes = bytes(&name)?;
         match FileSum::of(&bytes) == sum {
             true => Ok((name, bytes)),
-            false => Err(Fault::Damaged(format!("{name} is not what the manifest says"))),
+            false => Err(CheckpointFault::Damaged(format!("{name} is not what the manifest says"))),
         }
     };
     manifest.files.into_iter().map(file).collect()
 }
 
 /// Reads a checkpoint and verifies it against its manifest.
-fn read(folder: &Path) -> Result<Checkpoint, Fault> {
+fn read(folder: &Path) -> Result<Checkpoint, CheckpointFault> {
     let mut files = verified(folder)?;
-    let mut take = |name: &str| files.remove(name).ok_or_else(|| Fault::Damaged(format!("no {name} in the manifest")));
-    let format = |name: &str, error: String| Fault::Format(format!("{name}: {error}"));
+    let mut take =
+        |name: &str| files.remove(name).ok_or_else(|| CheckpointFault::Damaged(format!("no {name} in the manifest")));
+    let format = |name: &str, error: String| CheckpointFault::Format(format!("{name}: {error}"));
     let tensors = |name: &str, bytes: &[u8]| decode(bytes).map_err(|error| format(name, error.to_string()));
     let (model, _) = tensors(MODEL, &take(MODEL)?)?;
     let (optimizer, entry) = tensors(OPTIMIZER, &take(OPTIMIZER)?)?;
@@ -280,7 +281,7 @@ fn read(folder: &Path) -> Result<Checkpoint, Fault> {
 mod tests {
     use super::*;
     use kiln_data::Preprocess;
-    use kiln_model::weights::{Config, FORMAT, Training};
+    use kiln_model::weights::{Config, FORMAT, Provenance};
 
     fn description() -> Description {
         Description {
@@ -289,7 +290,7 @@ mod tests {
             config: Config { classes: 0 },
             format: FORMAT,
             preprocess: Preprocess::mnist(),
-            training: Training::default(),
+            training: Provenance::default(),
         }
     }
 

@@ -4,9 +4,10 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 
-use kiln_cli::{Failure, write_file};
+use kiln_cli::write_file;
 
 use super::progress::Row;
+use crate::error::Error;
 use crate::event::{Epoch, Event, Observer};
 
 const COLUMNS: [&str; 9] = [
@@ -72,7 +73,7 @@ impl History {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn open(path: PathBuf, rows: &[Row]) -> Result<Self, Failure> {
+    pub fn open(path: PathBuf, rows: &[Row]) -> Result<Self, Error> {
         let kept = std::fs::read(&path).unwrap_or_default();
         write_file(&path, &rewritten(&kept, rows))?;
         Ok(Self { path })
@@ -80,13 +81,13 @@ impl History {
 }
 
 impl Observer for History {
-    fn observe(&mut self, event: &Event<'_>) -> Result<(), Failure> {
+    fn observe(&mut self, event: &Event<'_>) -> Result<(), Error> {
         let Event::Epoch(Epoch { row, .. }) = event else { return Ok(()) };
         let appended = OpenOptions::new().append(true).open(&self.path).and_then(|mut file| {
             file.write_all(&text([fields(row).to_vec()]))?;
             file.sync_data()
         });
-        appended.map_err(|error| Failure::write(&self.path, &error))
+        appended.map_err(|error| Error::write(&self.path, error))
     }
 }
 

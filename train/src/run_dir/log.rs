@@ -4,8 +4,9 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::PathBuf;
 
-use kiln_cli::{Exit, Failure, RunFolder};
+use kiln_cli::RunFolder;
 
+use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::ui::lines::line;
 
@@ -22,15 +23,12 @@ impl Log {
     ///
     /// # Errors
     /// If another process trains the run, or the file cannot be opened.
-    pub fn lock(run: &RunFolder) -> Result<Self, Failure> {
+    pub fn lock(run: &RunFolder) -> Result<Self, Error> {
         let path = run.log();
         let file = OpenOptions::new().create(true).append(true).open(&path);
-        let file = file.map_err(|error| Failure::write(&path, &error))?;
+        let file = file.map_err(|error| Error::write(&path, error))?;
         match file.try_lock() {
-            Err(TryLockError::WouldBlock) => {
-                let what = format!("{}: another process is training this run", run.path().display());
-                Err(Failure::new(Exit::Usage, what))
-            }
+            Err(TryLockError::WouldBlock) => Err(Error::Locked { run: run.path().to_owned() }),
             // A file system without locks must not keep anybody from training.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(Self { path, file, valid_name: "test" }),
         }
@@ -38,8 +36,8 @@ impl Log {
 }
 
 impl Observer for Log {
-    fn observe(&mut self, event: &Event<'_>) -> Result<(), Failure> {
+    fn observe(&mut self, event: &Event<'_>) -> Result<(), Error> {
         let Some(line) = line(event, self.valid_name) else { return Ok(()) };
-        writeln!(self.file, "{line}").map_err(|error| Failure::write(&self.path, &error))
+        writeln!(self.file, "{line}").map_err(|error| Error::write(&self.path, error))
     }
 }

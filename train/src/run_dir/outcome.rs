@@ -1,6 +1,7 @@
 //! How a run ended: `result.json` and the last line.
 
-use kiln_cli::{Failure, RunFolder, write_file};
+use crate::error::Error;
+use kiln_cli::{RunFolder, write_file};
 
 /// What `result.json` holds; fields in its order.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -48,7 +49,7 @@ impl Outcome {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write(&self, run: &RunFolder) -> Result<(), Failure> {
+    pub fn write(&self, run: &RunFolder) -> Result<(), Error> {
         let json = serde_json::to_string_pretty(self).unwrap_or_default();
         write_file(&run.result(), format!("{json}\n").as_bytes())
     }

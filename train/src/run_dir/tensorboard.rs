@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use kiln_cli::Failure;
+use crate::error::Error;
 use prost::Message;
 
 use crate::event::{self, Interval, Observer};
@@ -113,7 +113,7 @@ impl EventFile {
 }
 
 impl Observer for EventFile {
-    fn observe(&mut self, event: &event::Event<'_>) -> Result<(), Failure> {
+    fn observe(&mut self, event: &event::Event<'_>) -> Result<(), Error> {
         let written = match event {
             &event::Event::Interval(Interval { iteration, loss, lr, .. }) => {
                 self.interval_told = true;
@@ -136,7 +136,7 @@ impl Observer for EventFile {
             }
             _ => Ok(()),
         };
-        written.map_err(|error| Failure::write(&self.path, &error))
+        written.map_err(|error| Error::write(&self.path, error))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
-use kiln_cli::Failure;
+use crate::error::Error;
 
 use crate::event::{Epoch, Event, Interval, Observer};
 use crate::run_dir::progress::Row;
@@ -48,13 +48,13 @@ impl Printer {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn print(&mut self, line: &str) -> Result<(), Failure> {
+    pub fn print(&mut self, line: &str) -> Result<(), Error> {
         if !self.read {
             return Ok(());
         }
         match writeln!(io::stdout().lock(), "{line}") {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => self.read = false,
-            Err(error) => return Err(Failure::write(Path::new("standard output"), &error)),
+            Err(error) => return Err(Error::write(Path::new("standard output"), error)),
             Ok(()) => {}
         }
         Ok(())
@@ -62,7 +62,7 @@ impl Printer {
 }
 
 impl Observer for Printer {
-    fn observe(&mut self, event: &Event<'_>) -> Result<(), Failure> {
+    fn observe(&mut self, event: &Event<'_>) -> Result<(), Error> {
         line(event, self.valid_name).map_or(Ok(()), |line| self.print(&line))
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::listing::{Listing, PictureList, TEST, TRAIN, VALID};
-use super::progress::Progress;
+use super::progress::ScanProgress;
 use super::splits::{Splits, folder_name};
 use crate::error::DataError;
 use crate::picture::{EXTENSIONS, has_picture_extension};
@@ -47,7 +47,7 @@ fn is_called(path: &Path, names: &[&str]) -> bool {
 /// Other file systems mounted below are not searched.
 fn find(folder: &Path, part: &Path, skip_unreadable: bool) -> Result<PictureList, DataError> {
     let mut found = PictureList::default();
-    let mut progress = Progress::new(part);
+    let mut progress = ScanProgress::new(part);
     let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
     let walk =
         WalkDir::new(part).min_depth(1).follow_links(true).same_file_system(true).sort_by_file_name().into_iter();

@@ -6,12 +6,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Counts the files that were looked at. Nothing is drawn where standard error is not a terminal, nor for a folder that is
 /// searched in no time; the line is gone once the search is over.
-pub(super) struct Progress {
+pub(super) struct ScanProgress {
     bar: ProgressBar,
     files: u64,
 }
 
-impl Progress {
+impl ScanProgress {
     /// A search that begins.
     pub(super) fn new(folder: &Path) -> Self {
         let style = ProgressStyle::with_template("{msg}: {pos} files looked at, {elapsed}");
@@ -30,7 +30,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ScanProgress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -47,19 +47,19 @@ impl Bucket {
 /// Each bucket takes `stride` samples. When all are full, neighbours are joined and the stride doubles: a push costs a
 /// few additions, and 2^30 samples take the memory of 256. No extreme is ever lost, only its place is blurred.
 #[derive(Clone, Debug)]
-pub(super) struct History {
+pub(super) struct MetricHistory {
     buckets: Vec<Bucket>,
     stride: u32,
     ends: Option<[(f64, f64); 2]>,
 }
 
-impl Default for History {
+impl Default for MetricHistory {
     fn default() -> Self {
         Self { buckets: Vec::new(), stride: 1, ends: None }
     }
 }
 
-impl History {
+impl MetricHistory {
     /// Adds the value `y` at position `x`; positions ascend.
     pub(super) fn push(&mut self, x: f64, y: f64) {
         if !is_plottable(y) {
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_long_history_keeps_its_ends_its_extremes_and_its_mean() {
-        let mut history = History::default();
+        let mut history = MetricHistory::default();
         let n = 1_000_003;
         let value = |i: usize| match i {
             123_457 => 99.0,
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn buckets_cover_the_run_in_order() {
-        let mut history = History::default();
+        let mut history = MetricHistory::default();
         for i in 0..10_000 {
             history.push(f64::from(i), 1.0);
         }
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_diverged_loss_leaves_the_plot_usable() {
-        let mut history = History::default();
+        let mut history = MetricHistory::default();
         let mut recent = Recent::default();
         for y in [1.0, f64::NAN, f64::INFINITY, 1e300, 2.0] {
             history.push(0.0, y);

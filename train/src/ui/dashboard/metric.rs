@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::history::{History, Recent};
+use super::history::{MetricHistory, Recent};
 use crate::event::Split;
 use crate::measure::Measure;
 
@@ -25,7 +25,7 @@ impl Split {
 pub(super) struct Series {
     /// The mean over the pass under way, or over the last one where none is.
     mean: Option<f64>,
-    pub(super) history: History,
+    pub(super) history: MetricHistory,
     pub(super) recent: Recent,
 }
 

@@ -46,7 +46,7 @@ use std::time::{Duration, Instant};
 
 pub use screen::{leave_at_once, restore_terminal};
 
-use kiln_cli::Failure;
+use crate::error::Error;
 use kiln_data::ImageSet;
 
 use self::misread::MisreadImages;
@@ -169,7 +169,7 @@ impl Drop for Dashboard {
 }
 
 impl Observer for Dashboard {
-    fn observe(&mut self, event: &Event<'_>) -> Result<(), Failure> {
+    fn observe(&mut self, event: &Event<'_>) -> Result<(), Error> {
         if let Some(line) = line(event, self.valid_name) {
             self.shared.state().add_note(line);
         }

@@ -21,7 +21,7 @@ pub(super) struct State {
     pub(super) run: Arc<RunInfo>,
     pub(super) metrics: Vec<Metric>,
     pub(super) progress: RunProgress,
-    pub(super) confusion: Option<Arc<Confusion>>,
+    pub(super) confusion: Option<Arc<ConfusionCounts>>,
     pub(super) misread: Arc<[Misread]>,
     pub(super) notes: VecDeque<Arc<str>>,
     /// Grows with each change; a frame is drawn where it differs from the last frame's.
@@ -58,7 +58,7 @@ impl State {
     }
 
     pub(super) fn set_confusion(&mut self, counts: Vec<u64>) {
-        if let Some(confusion) = Confusion::new(counts, self.run.classes.len(), self.progress.epoch) {
+        if let Some(confusion) = ConfusionCounts::new(counts, self.run.classes.len(), self.progress.epoch) {
             self.version += 1;
             self.confusion = Some(Arc::new(confusion));
         }
@@ -85,14 +85,14 @@ impl State {
 
 /// A confusion matrix.
 #[derive(Debug)]
-pub(super) struct Confusion {
+pub(super) struct ConfusionCounts {
     counts: Vec<u64>,
     pub(super) classes: usize,
     /// The epoch whose validation counted it.
     pub(super) epoch: usize,
 }
 
-impl Confusion {
+impl ConfusionCounts {
     /// `None` unless `counts` is a matrix of `classes` rows and columns.
     fn new(counts: Vec<u64>, classes: usize, epoch: usize) -> Option<Self> {
         (classes > 0 && classes.checked_mul(classes) == Some(counts.len())).then_some(Self { counts, classes, epoch })
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_most_confused_pairs_come_first() {
-        let confusion = Confusion::new(vec![9, 1, 0, 4, 8, 2, 0, 0, 7], 3, 1).unwrap();
+        let confusion = ConfusionCounts::new(vec![9, 1, 0, 4, 8, 2, 0, 0, 7], 3, 1).unwrap();
         assert_eq!(confusion.most_confused(2), [(1, 0, 4), (1, 2, 2)]);
         assert_eq!(confusion.totals(), (24, 31));
     }

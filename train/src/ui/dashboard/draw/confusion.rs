@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::area::{lines, placeholder, take_bottom};
 use super::text;
-use crate::ui::dashboard::state::{Confusion, State};
+use crate::ui::dashboard::state::{ConfusionCounts, State};
 
 /// Greens for right answers and reds for wrong ones, from few to many, of the 256 colours that every terminal has.
 const RIGHT: [u8; 3] = [22, 28, 34];
@@ -68,7 +68,7 @@ impl Labels {
     }
 }
 
-fn with_numbers<'a>(confusion: &Confusion, labels: &Labels, cell: usize, width: usize) -> Vec<Line<'a>> {
+fn with_numbers<'a>(confusion: &ConfusionCounts, labels: &Labels, cell: usize, width: usize) -> Vec<Line<'a>> {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let with_recall = labels.width + cell * confusion.classes + RECALL <= width;
     let mut header = vec![Span::raw(" ".repeat(labels.width))];
@@ -120,12 +120,12 @@ fn shade(count: u64, total: u64, correct: bool) -> u8 {
 }
 
 /// How many neighbouring classes share a row and a column where not all have one of their own.
-fn joined(confusion: &Confusion, width: usize, height: usize) -> usize {
+fn joined(confusion: &ConfusionCounts, width: usize, height: usize) -> usize {
     confusion.classes.div_ceil(width.min(height * 2).max(1))
 }
 
 /// The matrix without numbers, `join` classes in each row and column of cells.
-fn as_half_blocks<'a>(confusion: &Confusion, join: usize, width: usize) -> Vec<Line<'a>> {
+fn as_half_blocks<'a>(confusion: &ConfusionCounts, join: usize, width: usize) -> Vec<Line<'a>> {
     let cells = confusion.classes.div_ceil(join);
     // Half a character is square where characters are twice as high as wide; two columns a cell fill wide areas.
     let columns = if cells * 2 <= width { 2 } else { 1 };
@@ -143,7 +143,7 @@ fn as_half_blocks<'a>(confusion: &Confusion, join: usize, width: usize) -> Vec<L
     (0..cells).step_by(2).map(line).collect()
 }
 
-fn joined_shade(confusion: &Confusion, join: usize, row: usize, column: usize) -> u8 {
+fn joined_shade(confusion: &ConfusionCounts, join: usize, row: usize, column: usize) -> u8 {
     let classes = |cell: usize| cell * join..((cell + 1) * join).min(confusion.classes);
     let (mut right, mut wrong, mut total) = (0, 0, 0);
     for truth in classes(row) {
@@ -156,7 +156,7 @@ fn joined_shade(confusion: &Confusion, join: usize, row: usize, column: usize) -
     if right > 0 { shade(right, total, true) } else { shade(wrong, total, false) }
 }
 
-fn draw_footer(frame: &mut Frame, area: Rect, state: &State, confusion: &Confusion, join: usize) {
+fn draw_footer(frame: &mut Frame, area: Rect, state: &State, confusion: &ConfusionCounts, join: usize) {
     let (right, all) = confusion.totals();
     let accuracy = if all > 0 { right as f64 / all as f64 * 100.0 } else { 0.0 };
     let name = |class: usize| text::clip(&state.class_name(class), LABEL);

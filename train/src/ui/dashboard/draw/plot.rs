@@ -11,7 +11,7 @@ use super::area::{lines, placeholder, take_top};
 use super::scale::Scale;
 use super::{color, summary};
 use crate::event::Split;
-use crate::ui::dashboard::history::{History, is_plottable};
+use crate::ui::dashboard::history::{MetricHistory, is_plottable};
 use crate::ui::dashboard::metric::Metric;
 use crate::ui::dashboard::state::State;
 use crate::ui::dashboard::view::{PlotKind, View};
@@ -74,7 +74,7 @@ fn full(metric: &Metric, state: &State) -> Curves {
 
 /// The mean of each bucket, stretched to the first sample and to the last position: the curve begins and ends where
 /// training does.
-fn training_curve(history: &History) -> Points {
+fn training_curve(history: &MetricHistory) -> Points {
     let mut curve: Points = history.first().into_iter().collect();
     curve.extend(history.buckets().iter().map(|bucket| (bucket.x(), bucket.mean())));
     let end = history.last().zip(history.buckets().last());

@@ -11,7 +11,7 @@ use crate::weights::{Weights, WeightsError};
 
 /// A network on a device with fixed weights, and the normalisation that belongs to them: from pixels to logits.
 #[derive(Debug)]
-pub struct Classifier<B: Backend> {
+pub struct InferenceNetwork<B: Backend> {
     network: Network<B>,
     pass: Compute<B>,
     normaliser: Normaliser,
@@ -23,7 +23,7 @@ pub struct Classifier<B: Backend> {
 
 /// Images of a shape that a network cannot take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InputError {
+pub enum BatchShapeError {
     /// The network cannot take such images.
     #[error("images of {found:?} [channels, height, width] do not fit {architecture}, made for {expected:?}")]
     Shape {
@@ -44,7 +44,7 @@ pub enum InputError {
     },
 }
 
-impl<B: Backend> Classifier<B> {
+impl<B: Backend> InferenceNetwork<B> {
     /// Puts weights on a device.
     ///
     /// # Errors
@@ -67,11 +67,11 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Panics
     /// If the device fails.
-    pub fn logits_of_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>, InputError> {
+    pub fn logits_of_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>, BatchShapeError> {
         let [channels, height, width] = self.shape;
         let shape = [pixels.len() / (channels * height * width), channels, height, width];
         if shape.iter().product::<usize>() != pixels.len() {
-            return Err(InputError::Length { found: pixels.len(), shape });
+            return Err(BatchShapeError::Length { found: pixels.len(), shape });
         }
         let mut images = vec![0.; pixels.len()];
         self.normaliser.normalise_into(pixels, &mut images);
@@ -86,14 +86,14 @@ impl<B: Backend> Classifier<B> {
     ///
     /// # Panics
     /// If the device fails.
-    pub fn logits(&self, images: Vec<f32>, shape: [usize; 4]) -> Result<Vec<f32>, InputError> {
+    pub fn logits(&self, images: Vec<f32>, shape: [usize; 4]) -> Result<Vec<f32>, BatchShapeError> {
         let [count, channels, height, width] = shape;
         let found = [channels, height, width];
         if channels != self.shape[0] || !self.architecture.takes(found) {
-            return Err(InputError::Shape { found, expected: self.shape, architecture: self.architecture });
+            return Err(BatchShapeError::Shape { found, expected: self.shape, architecture: self.architecture });
         }
         if shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side)) != Some(images.len()) {
-            return Err(InputError::Length { found: images.len(), shape });
+            return Err(BatchShapeError::Length { found: images.len(), shape });
         }
         if count == 0 {
             return Ok(Vec::new());
