@@ -118,7 +118,7 @@ impl RunDir {
         epoch: usize,
         test_accuracy: f64,
     ) -> Result<(), Error> {
-        write_file(path, &self.encode(network, epoch, Some(test_accuracy))?)
+        Ok(write_file(path, &self.encode(network, epoch, Some(test_accuracy))?)?)
     }
 
     /// Writes how the run ended.

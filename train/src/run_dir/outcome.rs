@@ -51,7 +51,7 @@ impl Outcome {
     /// If it cannot be written.
     pub fn write(&self, run: &RunFolder) -> Result<(), Error> {
         let json = serde_json::to_string_pretty(self).unwrap_or_default();
-        write_file(&run.result(), format!("{json}\n").as_bytes())
+        Ok(write_file(&run.result(), format!("{json}\n").as_bytes())?)
     }
 
     /// The last line of a run.
