@@ -304,7 +304,7 @@ mod tests {
         for pair in ["--scale 0.9 0.1", "--sched cosine --min-lr 0.5"] {
             let flags = pair.split(' ').map(str::to_owned).collect();
             let failure = super::parse(flags).unwrap().resolved().unwrap_err();
-            assert!(failure.message.contains(": out of range, expected"), "{failure}");
+            assert!(failure.to_string().contains(": out of range, expected"), "{failure}");
         }
     }
 
@@ -327,9 +327,9 @@ mod tests {
         let longer = parse(&["--lr", "0.02", "--epochs", "12", "--patience", "3", "-j", "2", "--offline"]);
         assert!(own.check_resumable_with(&longer).is_ok());
         let failure = own.check_resumable_with(&parse(&["--lr", "0.03"])).unwrap_err();
-        assert_eq!(failure.message, "--lr 0.03: the run was started with 0.02, which a resumed run cannot change");
+        assert_eq!(failure.to_string(), "lr 0.03: the run was started with 0.02, which a resumed run cannot change");
         let failure = own.check_resumable_with(&parse(&["--lr", "0.02", "--hflip", "0.5"])).unwrap_err();
-        assert!(failure.message.starts_with("--hflip 0.5: "), "{failure}");
+        assert!(failure.to_string().starts_with("hflip 0.5: "), "{failure}");
     }
 
     #[test]
