@@ -30,6 +30,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A dashboard was asked for by name, and there is no terminal for it.
+    #[error("dashboard: needs a terminal ({reason})")]
+    NoTerminal {
+        /// What there is instead.
+        reason: String,
+    },
     /// Another process trains the run.
     #[error("{}: another process is training this run", .run.display())]
     Locked {
@@ -115,6 +121,7 @@ impl From<Error> for Failure {
         let text = error.to_string();
         match error {
             Error::Option { .. } => Self::new(Exit::Usage, format!("--{text}")),
+            Error::NoTerminal { .. } => Self::new(Exit::Usage, format!("--{text}; use --dashboard plain")),
             Error::OptionsFile { .. } | Error::Locked { .. } => Self::new(Exit::Usage, text),
             Error::Data(error) => error.into(),
             Error::Weights(error) => error.into(),

@@ -38,7 +38,7 @@ fn on_terminal() -> bool {
 }
 
 fn no_terminal(reason: &str) -> Error {
-    Error::option("dashboard", format!("needs a terminal ({reason}); `plain` does not"))
+    Error::NoTerminal { reason: reason.to_owned() }
 }
 
 /// A dashboard that is asked for by name needs a terminal.
