@@ -1,10 +1,10 @@
 //! Which weights are used.
 
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use kiln_cli::{Exit, Failure, Runs, fetch_pretrained};
-use kiln_data::Preprocess;
+use kiln_data::{Preprocess, open};
 use kiln_model::Architecture;
 use kiln_model::weights::{Fault, Foreign, Weights, WeightsError};
 
@@ -81,8 +81,9 @@ pub fn choose(choice: &Choice) -> Result<(Weights, Option<String>), Failure> {
 
 /// The file that `--model` means; `None` for the built-in weights.
 fn find(model: &Path, runs: &Runs, output: &Path) -> Result<Option<PathBuf>, Failure> {
+    // A file goes before a run of its name, but for the one that names the newest run.
     let run = runs.find(&model.to_string_lossy());
-    if run.is_none() && model.exists() {
+    if model.exists() && !model.is_dir() && (run.is_none() || !model.ends_with("latest")) {
         return Ok(Some(model.to_owned()));
     }
     match run {
@@ -110,7 +111,8 @@ fn foreign(path: &Path, architecture: Architecture, choice: &Choice) -> Result<W
 
 fn class_names(file: &Path) -> Result<Vec<String>, Failure> {
     let failed = |what: String| Failure::new(Exit::Weights, format!("{}: {what}", file.display()));
-    let text = fs::read_to_string(file).map_err(|error| failed(format!("class names cannot be read: {error}")))?;
+    let text = open(file).and_then(io::read_to_string);
+    let text = text.map_err(|error| failed(format!("class names cannot be read: {error}")))?;
     let names: Vec<_> = text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     if names.is_empty() { Err(failed("no class names, expected one a line".to_owned())) } else { Ok(names) }
 }

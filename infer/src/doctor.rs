@@ -16,13 +16,15 @@ const IMAGES: usize = 8;
 const CLASSES: usize = 10;
 
 /// The logits of random images `[N, C, H, W]` through an architecture with random weights, both the same on every device.
-struct LogitsOf(Architecture, [usize; 4]);
+struct LogitsOf(Architecture);
 
 impl Program for LogitsOf {
     type Output = TensorData;
 
     fn run<B: Backend>(self, device: B::Device) -> TensorData {
-        let Self(architecture, shape) = self;
+        let Self(architecture) = self;
+        let [channels, height, width] = architecture.input();
+        let shape = [IMAGES, channels, height, width];
         let images = TensorData::new(noise(shape.iter().product()), shape);
         let network = architecture.seeded::<B>(&architecture.sizes(CLASSES), 42, &device);
         network.forward(Tensor::from_data(images, &device)).into_data().convert::<f32>()
@@ -47,20 +49,8 @@ fn noise(count: usize) -> Vec<f32> {
 /// # Panics
 /// If the device fails.
 pub fn difference(architecture: Architecture, target: &Target) -> Result<f64, TargetError> {
-    let [channels, height, width] = architecture.input();
-    difference_of(architecture, [IMAGES, channels, height, width], target)
-}
-
-/// [`difference`] of images of this shape `[N, C, H, W]`.
-///
-/// # Errors
-/// As [`difference`].
-///
-/// # Panics
-/// If the device fails, or the network does not take such images.
-pub fn difference_of(architecture: Architecture, shape: [usize; 4], target: &Target) -> Result<f64, TargetError> {
     let cpu = Target::find(BackendName::NdArray, DeviceChoice::Auto)?;
-    Ok(relative_difference(&target.run(LogitsOf(architecture, shape)), &cpu.run(LogitsOf(architecture, shape))))
+    Ok(relative_difference(&target.run(LogitsOf(architecture)), &cpu.run(LogitsOf(architecture))))
 }
 
 /// Examines every device of every backend and writes what was found; `false` if one computes wrongly or not at all.

@@ -234,13 +234,17 @@ fn batch_size(text: &str) -> Result<usize, String> {
 }
 
 fn main() -> ExitCode {
-    let Flags { command, predict } = Flags::parse();
-    finish(match command {
+    finish(infer())
+}
+
+fn infer() -> Result<ExitCode, Failure> {
+    let Flags { command, predict } = Flags::try_parse()?;
+    match command {
         None => classify(predict),
         Some(Command::Models { name, format }) => list(name, format),
         Some(Command::Export { file, weights, plain }) => export(&file, weights, plain),
         Some(Command::Doctor) => examine(),
-    })
+    }
 }
 
 fn classify(flags: PredictFlags) -> Result<ExitCode, Failure> {

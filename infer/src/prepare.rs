@@ -1,13 +1,11 @@
 //! From a source to a network's pixels: read, decode, fit.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kiln_data::picture::DecodeError;
 use kiln_data::preprocess::Fitted;
-use kiln_data::{Picture, Preprocess};
+use kiln_data::{Picture, Preprocess, open};
 
 use crate::inputs::{ErrorCode, InputError, Source};
 
@@ -61,28 +59,6 @@ fn read(source: &Source) -> Result<Vec<u8>, InputError> {
         InputError::new(source, ErrorCode::TooLarge, what)
     };
     bytes.map_err(|error| InputError::system(source, &error))?.ok_or_else(too_large)
-}
-
-/// Opens a file. A pipe that nobody writes to ends at once, where opening it would usually wait for a writer.
-#[cfg(unix)]
-fn open(path: &Path) -> io::Result<File> {
-    use std::fs::OpenOptions;
-    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-
-    use rustix::fs::{OFlags, fcntl_setfl};
-
-    if !std::fs::metadata(path)?.file_type().is_fifo() {
-        return File::open(path);
-    }
-    let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
-    // Once it is open, reading waits for the writer that there is.
-    fcntl_setfl(&file, OFlags::empty())?;
-    Ok(file)
-}
-
-#[cfg(not(unix))]
-fn open(path: &Path) -> io::Result<File> {
-    File::open(path)
 }
 
 /// All bytes; `None` if there are more than [`MAX_BYTES`].

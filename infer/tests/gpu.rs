@@ -8,7 +8,7 @@ use burn::module::{ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, TensorData};
-use infer::doctor::difference_of;
+use infer::doctor::difference;
 use kiln_backend::{Backend, BackendName, DeviceChoice, Program, Target, Training, cross_entropy, relative_difference};
 use kiln_model::Architecture;
 
@@ -30,16 +30,13 @@ fn infer(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_infer")).current_dir(samples).args(arguments).output().unwrap()
 }
 
-/// One network of each family, on images as small as they can be: a software driver takes minutes for more.
+/// The networks for small pictures: a software driver takes minutes to compile the kernels of a larger one.
 #[test]
-fn every_family_of_networks_has_the_same_logits_on_every_adapter() {
-    let names = ["lecture-cnn", "mlp", "resnet8", "vgg11_bn", "resnet18", "googlenet", "inception_v3", "densenet121"];
+fn every_network_for_small_pictures_has_the_same_logits_on_every_adapter() {
     for target in adapters() {
-        for architecture in names.map(|name| name.parse::<Architecture>().unwrap()) {
-            let (channels, side) = (architecture.input()[0], architecture.smallest_side());
-            let start = std::time::Instant::now();
-            let difference = difference_of(architecture, [1, channels, side, side], &target).unwrap();
-            println!("{architecture} on {}: {difference:.1e}, {:.1?}", target.adapter(), start.elapsed());
+        for architecture in [Architecture::LectureCnn, Architecture::Mlp, Architecture::ResNet8] {
+            let difference = difference(architecture, &target).unwrap();
+            println!("{architecture} on {}: {difference:.1e}", target.adapter());
             assert!(difference < TOLERANCE, "{architecture} on {}: {difference:.1e}", target.adapter());
         }
     }

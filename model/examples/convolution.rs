@@ -13,7 +13,7 @@ use kiln_backend::{Backend, ConvOptions, Program, ShapeError, conv2d};
 mod drawing;
 use drawing::{Grid, Sheet, number, terminal};
 
-/// The page.
+/// Draws the page.
 pub struct Page {
     /// Whether to draw with terminal colours.
     pub colour: bool,

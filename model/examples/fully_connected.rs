@@ -16,7 +16,7 @@ use drawing::{Sheet, number, terminal, thousands};
 const FEATURES: usize = 4096;
 const CLASSES: usize = 10;
 
-/// The page.
+/// Draws the page.
 pub struct Page {
     /// Whether to draw with terminal colours.
     pub colour: bool,

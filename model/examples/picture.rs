@@ -15,7 +15,7 @@ use drawing::{Grid, Sheet, terminal};
 /// A house on a meadow: one letter a pixel.
 const SAMPLE: [&str; 6] = ["sssyys", "ssryys", "srrrss", "ggwwws", "ggwdwg", "gggdgg"];
 
-/// The page.
+/// Draws the page.
 pub struct Page {
     /// Whether to draw with terminal colours.
     pub colour: bool,

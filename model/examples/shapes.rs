@@ -14,7 +14,7 @@ use kiln_model::{LectureCnn, LectureCnnConfig};
 mod drawing;
 use drawing::{Sheet, difference, terminal, thousands};
 
-/// The page.
+/// Draws the page.
 pub struct Page {
     /// Whether to draw with terminal colours.
     pub colour: bool,

@@ -12,7 +12,7 @@ use kiln_backend::{Backend, ConvOptions, Program, conv2d};
 mod drawing;
 use drawing::{Grid, Sheet, terminal};
 
-/// The page.
+/// Draws the page.
 pub struct Page {
     /// Whether to draw with terminal colours.
     pub colour: bool,

@@ -148,6 +148,14 @@ impl Architecture {
         }
     }
 
+    /// What images it [takes](Self::takes), in words.
+    pub fn takes_in_words(self) -> String {
+        match self {
+            Self::LectureCnn | Self::Mlp => format!("of {:?}", self.input()),
+            _ => format!("of at least {} pixels a side", self.smallest_side()),
+        }
+    }
+
     /// Height and width of the smallest images that it takes.
     pub fn smallest_side(self) -> usize {
         match self {

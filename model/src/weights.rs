@@ -116,11 +116,10 @@ impl Weights {
         if names != classes {
             return Err(Fault::ClassCount { names, classes });
         }
-        let Preprocess { channels, height, width, .. } = description.preprocess;
-        let given = [channels, height, width];
-        if !architecture.takes(given) {
-            return Err(Fault::Input { given, expected: architecture.input(), architecture });
+        if classes == 0 {
+            return Err(Fault::NoClasses);
         }
+        check_input(architecture, &description.preprocess)?;
         tensors.iter().try_for_each(check_finite)?;
         Ok(Self { path: path.to_owned(), architecture, description, tensors, averaged: false })
     }
@@ -132,6 +131,8 @@ impl Weights {
     /// Kiln's, which says all of that itself.
     pub fn read_foreign(path: &Path, foreign: Foreign) -> Result<Self, WeightsError> {
         let Foreign { architecture, classes, preprocess, averages } = foreign;
+        preprocess.validate().map_err(|error| WeightsError::new(path, error.into()))?;
+        check_input(architecture, &preprocess).map_err(|fault| WeightsError::new(path, fault))?;
         let parse = |bytes: FileBytes| {
             if safetensors::describes_itself(&bytes) {
                 return Err(Fault::Kiln);
@@ -142,6 +143,9 @@ impl Weights {
             let head = architecture.head();
             let count = tensors.iter().find(|tensor| tensor.name == head).and_then(|head| head.shape.first().copied());
             let count = count.ok_or(Fault::NoHead { architecture, head })?;
+            if count == 0 {
+                return Err(Fault::NoClasses);
+            }
             let classes = classes.or_else(|| torch::usual_classes(count)).ok_or(Fault::NoNames { count })?;
             if classes.len() != count {
                 return Err(Fault::ClassCount { names: classes.len(), classes: count });
@@ -233,6 +237,15 @@ impl Weights {
         let mut tensors = self.tensors;
         tensors.retain(|tensor| !initial::is_auxiliary(&tensor.name));
         load_state_dict(network, tensors).map_err(|error| WeightsError::new(&self.path, Fault::Parameters(error)))
+    }
+}
+
+/// Whether the preprocessing gives images that the network takes.
+fn check_input(architecture: Architecture, preprocess: &Preprocess) -> Result<(), Fault> {
+    let given = [preprocess.channels, preprocess.height, preprocess.width];
+    match architecture.takes(given) {
+        true => Ok(()),
+        false => Err(Fault::Input { given, expected: architecture.input(), architecture }),
     }
 }
 

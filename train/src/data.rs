@@ -46,10 +46,12 @@ impl RunData {
         let preprocess = fitted(preprocess.unwrap_or_else(|| of_pictures(recipe.model)), recipe)?;
         let shape = [preprocess.channels, preprocess.height, preprocess.width];
         if !recipe.model.takes(shape) {
-            let expected = recipe.model.input();
             return Err(Error::option(
                 format!("model {}", recipe.model),
-                format!("takes images of {expected:?}, {name} has {shape:?}"),
+                format!(
+                    "takes images {}, but would get {shape:?} [channels, height, width]",
+                    recipe.model.takes_in_words()
+                ),
             ));
         }
         let (train, valid) = if recipe.valid_split == 0. {

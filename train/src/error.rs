@@ -74,9 +74,7 @@ pub enum Error {
         source: ParameterError,
     },
     /// Training diverged.
-    #[error(
-        "the loss is not finite after iteration {iteration} (epoch {epoch}, batch {batch}); earlier checkpoints are kept"
-    )]
+    #[error("the loss is not finite after iteration {iteration} (epoch {epoch}, batch {batch})")]
     NotFinite {
         /// Iterations done since the run began.
         iteration: usize,

@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use kiln_cli::{Exit, Failure, RunFolder, Runs, finish, note};
@@ -98,17 +97,9 @@ fn parse(file: &[String], arguments: &[OsString]) -> Result<(Flags, Vec<String>)
     let program = OsString::from("train");
     let file = file.iter().map(OsString::from);
     let line = std::iter::once(program).chain(file).chain(arguments.iter().cloned());
-    let matches = Flags::command().try_get_matches_from(line).map_err(refused)?;
-    let flags = Flags::from_arg_matches(&matches).map_err(refused)?;
+    let matches = Flags::command().try_get_matches_from(line).map_err(Failure::from)?;
+    let flags = Flags::from_arg_matches(&matches).map_err(Failure::from)?;
     Ok((flags, typed(&matches)))
-}
-
-/// Help is no failure, and a value out of range is told in one line.
-fn refused(error: clap::Error) -> Failure {
-    if error.kind() != ErrorKind::ValueValidation {
-        error.exit();
-    }
-    Failure::new(Exit::Usage, options::one_line(&error))
 }
 
 fn typed(matches: &ArgMatches) -> Vec<String> {

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::Error;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, FromArgMatches};
+use kiln_cli::one_line;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -182,25 +182,6 @@ fn parse(flags: Vec<String>) -> Result<Options, clap::Error> {
     Options::from_arg_matches(&command.try_get_matches_from(flags)?)
 }
 
-/// An error of the command line in a line: the option, and what is wrong with it.
-pub fn one_line(error: &clap::Error) -> String {
-    let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.as_str()),
-        _ => None,
-    };
-    let option = context(ContextKind::InvalidArg).and_then(|option| option.split_whitespace().next());
-    let reason = std::error::Error::source(error).map(ToString::to_string);
-    match (error.kind(), option, reason) {
-        (ErrorKind::ValueValidation, Some(option), Some(reason)) => format!("{option}: {reason}"),
-        (ErrorKind::UnknownArgument, Some(option), _) => format!("{option}: no such option"),
-        _ => {
-            let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            line.strip_prefix("error: ").unwrap_or(line).to_owned()
-        }
-    }
-}
-
 /// An option in which two recipes differ.
 pub struct Difference {
     /// Its name, as files of options have it.
@@ -305,6 +286,17 @@ mod tests {
             let flags = pair.split(' ').map(str::to_owned).collect();
             let failure = super::parse(flags).unwrap().resolved().unwrap_err();
             assert!(failure.to_string().contains(": out of range, expected"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn the_largest_numbers_go_through_a_file_and_larger_ones_are_refused() {
+        for option in ["seed", "patience", "limit-train", "limit-test", "checkpoint-hist", "log-interval"] {
+            let largest = parse(&[&format!("--{option}"), &i64::MAX.to_string()]);
+            let read = Options::from_toml(&largest.to_toml()).unwrap();
+            assert_eq!(read.to_toml(), largest.to_toml(), "{option}");
+            let beyond = vec![format!("--{option}"), u64::MAX.to_string()];
+            assert!(super::parse(beyond).is_err(), "{option}");
         }
     }
 

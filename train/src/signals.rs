@@ -1,6 +1,6 @@
 //! Ctrl-C, and the system's wishes that the program should end.
 
-use kiln_cli::{Exit, Failure};
+use kiln_cli::{Exit, Failure, remove_unkept_run};
 use train::stop::StopRequest;
 use train::ui::dashboard::leave_at_once;
 
@@ -14,6 +14,9 @@ pub fn handle(stop: &StopRequest) -> Result<(), Failure> {
     let asked = stop.clone();
     let handler = move || {
         if asked.request() {
+            if !asked.has_training_begun() {
+                remove_unkept_run();
+            }
             leave_at_once();
         }
     };

@@ -28,13 +28,18 @@ impl StopRequest {
         self.0.training.store(true, Ordering::Relaxed);
     }
 
+    /// Whether training has begun.
+    pub fn has_training_begun(&self) -> bool {
+        self.0.training.load(Ordering::Relaxed)
+    }
+
     /// Asks for a stop; tells whether to leave at once.
     pub fn request(&self) -> bool {
         // Saturates: a key held down must not wrap around to "not requested". Relaxed: the counter guards no other data.
         let more = |count: u8| Some(count.saturating_add(1));
         let before =
             self.0.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).unwrap_or_else(|count| count);
-        before > 0 || !self.0.training.load(Ordering::Relaxed)
+        before > 0 || !self.has_training_begun()
     }
 
     /// The number of requests so far.

@@ -26,7 +26,6 @@ impl HostMemory for Flex {
 }
 
 fn read<E: Element + bytemuck::Pod>(tensor: &FlexTensor) -> Option<Cow<'_, [E]>> {
-    use burn::tensor::TensorMetadata;
     if tensor.dtype() != E::dtype() {
         return None;
     }

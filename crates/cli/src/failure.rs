@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use kiln_backend::{TargetError, ThreadError};
 use kiln_data::DataError;
 use kiln_data::download::DownloadError;
@@ -48,6 +49,17 @@ impl Failure {
     /// Output that could not be written.
     pub fn write(path: &Path, error: &std::io::Error) -> Self {
         Self::new(Exit::Output, format!("{}: cannot be written: {error}", path.display()))
+    }
+}
+
+/// A value out of range is told in one line. For everything else clap says it itself, and ends the program: help is no failure,
+/// and usage takes more than a line.
+impl From<clap::Error> for Failure {
+    fn from(error: clap::Error) -> Self {
+        if error.kind() != ErrorKind::ValueValidation {
+            error.exit();
+        }
+        Self::new(Exit::Usage, one_line(&error))
     }
 }
 
@@ -99,7 +111,9 @@ impl From<DataError> for Failure {
         let advice = match &error {
             DataError::Missing { .. } => "; put its files there or name their folder with --data-dir",
             DataError::Download(error) => download_advice(error),
-            DataError::UnreadableClass { .. } => "; --skip-unreadable goes on without it",
+            DataError::UnreadableClass { .. } | DataError::EmptyClass { .. } => {
+                "; --skip-unreadable goes on without it"
+            }
             _ => "",
         };
         Self::new(exit, format!("{flag}{error}{advice}"))
@@ -111,6 +125,25 @@ pub(crate) fn download_advice(error: &DownloadError) -> &'static str {
     match error {
         DownloadError::Offline { .. } | DownloadError::WrongSum { .. } => " by --offline",
         DownloadError::AllFailed { .. } | DownloadError::Io { .. } => "",
+    }
+}
+
+/// An error of the command line in a line: the option, and what is wrong with it.
+pub fn one_line(error: &clap::Error) -> String {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let option = context(ContextKind::InvalidArg).and_then(|option| option.split_whitespace().next());
+    let reason = std::error::Error::source(error).map(ToString::to_string);
+    match (error.kind(), option, reason) {
+        (ErrorKind::ValueValidation, Some(option), Some(reason)) => format!("{option}: {reason}"),
+        (ErrorKind::UnknownArgument, Some(option), _) => format!("{option}: no such option"),
+        _ => {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            line.strip_prefix("error: ").unwrap_or(line).to_owned()
+        }
     }
 }
 

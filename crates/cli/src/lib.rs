@@ -9,7 +9,7 @@ mod runs;
 
 pub use backend::{BackendArgs, MAX_THREADS};
 pub use durable::{sweep, sync_folder, write_durably, write_file, write_new_file};
-pub use failure::{Exit, Failure, finish, note};
+pub use failure::{Exit, Failure, finish, note, one_line};
 pub use fit::{FitName, Interpolation};
 pub use pretrained::{fetch_pretrained, pretrained};
-pub use runs::{NewRun, RunFolder, Runs};
+pub use runs::{NewRun, RunFolder, Runs, remove_unkept_run};

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::{Exit, Failure, write_file};
 
@@ -72,6 +73,18 @@ impl RunFolder {
     }
 }
 
+/// The folder of a run that has just been made and is not yet kept: a program that ends at once removes it.
+static UNKEPT: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Removes the folder of a run that has just been made, if there is one that is not yet kept. For a program that ends at once,
+/// without dropping what it has.
+pub fn remove_unkept_run() {
+    let unkept = UNKEPT.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(folder) = unkept {
+        let _ = fs::remove_dir_all(folder);
+    }
+}
+
 /// The folder of a run that has just been made, which goes again unless something comes of the run.
 #[derive(Debug)]
 pub struct NewRun {
@@ -88,6 +101,7 @@ impl NewRun {
     /// Leaves it there.
     pub fn keep(mut self) -> RunFolder {
         self.kept = true;
+        UNKEPT.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.folder.clone()
     }
 }
@@ -121,7 +135,10 @@ impl Runs {
     /// # Errors
     /// If the name is taken or not a plain file name, or the folder cannot be made.
     pub fn create(&self, name: Option<&str>, stem: &str) -> Result<NewRun, Failure> {
-        let new = |folder| NewRun { folder, kept: false };
+        let new = |folder: RunFolder| {
+            *UNKEPT.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder.path.clone());
+            NewRun { folder, kept: false }
+        };
         fs::create_dir_all(&self.output).map_err(|error| Failure::write(&self.output, &error))?;
         if let Some(name) = name {
             check_name(name)?;
@@ -227,6 +244,10 @@ mod tests {
         assert_eq!(runs.create(None, "lecture-cnn-mnist").unwrap().keep().name(), "lecture-cnn-mnist-002");
         drop(runs.create(None, "lecture-cnn-mnist").unwrap());
         assert_eq!(runs.find("lecture-cnn-mnist-003"), None, "nothing came of it");
+        let unkept = runs.create(None, "lecture-cnn-mnist").unwrap();
+        remove_unkept_run();
+        assert!(!unkept.folder().path().exists() && first.path().exists(), "only what is not kept goes");
+        drop(unkept);
         let taken = runs.create(Some("lecture-cnn-mnist-001"), "x").unwrap_err();
         assert_eq!(taken.exit, Exit::Usage);
         first.set_latest().unwrap();

@@ -199,6 +199,12 @@ pub enum DataError {
         /// Why it cannot be read.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A class's folder without pictures: the class would be missing.
+    #[error("{}: this class has no pictures", .path.display())]
+    EmptyClass {
+        /// The class's folder.
+        path: PathBuf,
+    },
     /// An item disappeared from the dataset during an epoch.
     #[error("{dataset}: item {index} of {len} could not be read during the epoch")]
     Item {

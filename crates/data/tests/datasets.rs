@@ -55,6 +55,10 @@ fn a_folder_with_train_and_val_is_what_torchvision_takes_it_for() {
     let splits = load(folder.path()).unwrap();
     assert_eq!((counts(&splits.valid.unwrap()), counts(&splits.test)), ([(0, 1)].into(), [(1, 1)].into()));
 
+    fs::create_dir(folder.path().join("train/fox")).unwrap();
+    assert!(matches!(load(folder.path()), Err(DataError::EmptyClass { path }) if path.ends_with("train/fox")));
+    fs::remove_dir(folder.path().join("train/fox")).unwrap();
+
     put(folder.path(), "val/bird/a.png", GRAY);
     let error = load(folder.path()).unwrap_err().to_string();
     assert!(error.ends_with("val/bird/a.png: its class `bird` has no training pictures"), "{error}");

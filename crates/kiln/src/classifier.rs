@@ -94,7 +94,8 @@ impl Classifier {
     /// If the file cannot be read, is no picture or is damaged.
     pub fn classify_file(&self, path: impl AsRef<Path>) -> Result<Answer, Error> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let bytes =
+            kiln_data::open(path).and_then(read).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let picture = Picture::decode(&bytes).map_err(|source| Error::Decode { path: path.to_owned(), source })?;
         self.answer(&[picture]).map(|mut answers| answers.remove(0))
     }
@@ -139,6 +140,13 @@ impl Classifier {
     pub fn preprocess(&self) -> &Preprocess {
         &self.preprocess
     }
+}
+
+/// All bytes of a file.
+fn read(mut file: std::fs::File) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut file, &mut bytes)?;
+    Ok(bytes)
 }
 
 impl std::fmt::Debug for Classifier {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use kiln_backend::TargetError;
 use kiln_data::picture::DecodeError;
-use kiln_model::BatchShapeError;
 use kiln_model::weights::WeightsError;
+use kiln_model::{Architecture, BatchShapeError};
 
 /// Why something cannot be loaded or classified; each message is one line.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,15 @@ pub enum Error {
     /// The backend is not in this build, or has no such device.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// An architecture that there is not, such as a ResNet of 17 layers.
+    #[error("there is no such network: {0:?}")]
+    Architecture(Architecture),
+    /// An option for weights that do not describe themselves, without the architecture that they are of.
+    #[error("{option} goes with an architecture: weights that Kiln wrote say it themselves")]
+    Option {
+        /// The option.
+        option: &'static str,
+    },
     /// A file of a picture cannot be read.
     #[error("{}: cannot be read: {source}", .path.display())]
     Read {

@@ -27,6 +27,8 @@ pub use classifier::Classifier;
 pub use error::Error;
 pub use options::{ClassifierOptions, DIGITS};
 
+/// The crate whose [`DynamicImage`](image::DynamicImage) is classified.
+pub use image;
 pub use kiln_backend::{BackendName, DeviceChoice, Target};
 pub use kiln_data::Preprocess;
 pub use kiln_model::Architecture;

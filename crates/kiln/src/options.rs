@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use kiln_backend::{BackendName, DeviceChoice, Target};
 use kiln_data::Preprocess;
 use kiln_model::Architecture;
-use kiln_model::weights::{Foreign, Weights};
+use kiln_model::weights::{Fault, Foreign, Weights, WeightsError};
 
 use crate::classifier::Classifier;
 use crate::error::Error;
@@ -111,6 +111,7 @@ impl ClassifierOptions {
     /// If the weights are missing, damaged or do not fit, or the device is not there.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Classifier, Error> {
         let path = self.file(path.as_ref());
+        self.check()?;
         let weights = match self.architecture {
             Some(architecture) => {
                 let preprocess = self.preprocess.clone().unwrap_or_else(|| architecture.preprocess());
@@ -125,8 +126,13 @@ impl ClassifierOptions {
     /// Loads the bytes of a weights file that Kiln wrote, such as one that is compiled into the program.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
+    /// As [`load`](Self::load); if an architecture was named, which such a file does itself.
     pub fn load_bytes(self, bytes: &[u8]) -> Result<Classifier, Error> {
+        self.check()?;
+        if self.architecture.is_some() {
+            let path = PathBuf::from("weights in memory");
+            return Err(WeightsError { path, fault: Fault::Kiln }.into());
+        }
         self.place(Weights::from_bytes(bytes, Path::new("weights in memory"))?)
     }
 
@@ -144,6 +150,23 @@ impl ClassifierOptions {
     /// If they are not those of their architecture, or the device is not there.
     pub fn place(self, weights: Weights) -> Result<Classifier, Error> {
         Ok(Classifier::on(&Target::find(self.backend, self.device)?, weights)?)
+    }
+
+    /// Whether the architecture exists, and the options that need one have it.
+    fn check(&self) -> Result<(), Error> {
+        let needing = [("classes", self.classes.is_some()), ("preprocess", self.preprocess.is_some())];
+        let needing = needing.into_iter().chain([("without_averages", !self.averages)]);
+        match self.architecture {
+            Some(architecture) if !Architecture::all().any(|known| known == architecture) => {
+                Err(Error::Architecture(architecture))
+            }
+            Some(_) => Ok(()),
+            None => needing
+                .filter(|(_, given)| *given)
+                .map(|(option, _)| Err(Error::Option { option }))
+                .next()
+                .unwrap_or(Ok(())),
+        }
     }
 
     /// A run's folder stands for its best weights.

@@ -105,6 +105,22 @@ fn weights_that_cannot_be_used_are_errors() {
         assert!(matches!(Classifier::options().backend(absent).digits(), Err(Error::Target(_))));
     }
     assert!(matches!(Classifier::options().device(9).digits(), Err(Error::Target(_))));
+    for unknown in
+        [Architecture::ResNet(17), Architecture::DenseNet(1), Architecture::Vgg { depth: 12, batch_norm: true }]
+    {
+        let error = Classifier::options().architecture(unknown).load(&own).unwrap_err();
+        assert!(matches!(error, Error::Architecture(_)), "{unknown:?}: {error}");
+    }
+    assert!(matches!(Classifier::options().classes(["a"]).load(&own), Err(Error::Option { option: "classes" })));
+    assert!(Classifier::options().architecture(Architecture::ResNet8).load_bytes(kiln::DIGITS).is_err());
+    let changes: [fn(&mut kiln::Preprocess); 3] =
+        [|p| p.height = 0, |p| p.mean.clear(), |p| (p.height, p.width) = (1, 1)];
+    for change in changes {
+        let mut preprocess = kiln::Preprocess::mnist();
+        change(&mut preprocess);
+        let options = Classifier::options().architecture(Architecture::ResNet8).preprocess(preprocess);
+        assert!(matches!(options.load(&own), Err(Error::Weights(_))));
+    }
 }
 
 #[test]

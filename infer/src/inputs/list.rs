@@ -1,11 +1,12 @@
 //! Lists of images: `@FILE` names a text file with one path a line, `@-` standard input.
 
 use std::cell::Cell;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::iter::once;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+
+use kiln_data::open;
 
 use super::{ErrorCode, InputError, Sources, unless_empty};
 
@@ -18,7 +19,7 @@ const MAX_LINE: u64 = 64 << 10;
 pub(super) fn sources(argument: &str, recursive: bool, waits: &Rc<Cell<bool>>) -> Sources {
     let (reader, waits): (io::Result<Box<dyn Read>>, _) = match &argument[1..] {
         "-" => (Ok(Box::new(io::stdin())), Some(Rc::clone(waits))),
-        name => (File::open(name).map(|file| -> Box<dyn Read> { Box::new(file) }), None),
+        name => (open(Path::new(name)).map(|file| -> Box<dyn Read> { Box::new(file) }), None),
     };
     match reader {
         Ok(reader) => {

@@ -85,7 +85,12 @@ fn weights_that_cannot_be_used_exit_3_with_one_line() {
     write(&path("unknown.safetensors"), Architecture::Mlp, |description| description.architecture = "vgg".to_owned());
     write(&path("large.safetensors"), Architecture::LectureCnn, |description| description.preprocess.height = 32);
     write(&path("unnamed.safetensors"), Architecture::LectureCnn, |description| description.classes.truncate(9));
-    let cases: [(&str, &[&str]); 9] = [
+    write(&path("none.safetensors"), Architecture::LectureCnn, |description| {
+        description.classes.clear();
+        description.config.classes = 0;
+    });
+    let cases: [(&str, &[&str]); 10] = [
+        ("none.safetensors", &["no classes"]),
         ("missing", &["missing: no such weights file", "runs"]),
         ("no-run", &["no-run: no best.safetensors"]),
         ("half.safetensors", &["half.safetensors: damaged"]),

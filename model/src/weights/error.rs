@@ -69,6 +69,12 @@ pub enum Fault {
         /// Number of classes.
         classes: usize,
     },
+    /// A network without classes.
+    #[error("it has no classes")]
+    NoClasses,
+    /// A preprocessing that contradicts itself.
+    #[error(transparent)]
+    Preprocess(#[from] kiln_data::preprocess::PreprocessError),
     /// The preprocessing does not give what the network takes.
     #[error("preprocessing gives {given:?}, but {architecture} takes {expected:?} [channels, height, width]")]
     Input {

@@ -118,9 +118,7 @@ impl<B: BurnBackend> GoogLeNet<B> {
 #[derive(Module, Debug)]
 pub struct Inception<B: BurnBackend> {
     pub branch1: BasicConv<B>,
-    /// 1x1, 3x3.
     pub branch2: Vec<Layer<B>>,
-    /// 1x1, 3x3.
     pub branch3: Vec<Layer<B>>,
     /// Max-pooling, 1x1.
     pub branch4: Vec<Layer<B>>,

@@ -132,7 +132,6 @@ impl<B: BurnBackend> InceptionV3<B> {
 pub struct InceptionA<B: BurnBackend> {
     pub branch1x1: BasicConv<B>,
     pub branch5x5_1: BasicConv<B>,
-    /// 5x5.
     pub branch5x5_2: BasicConv<B>,
     pub branch3x3dbl_1: BasicConv<B>,
     pub branch3x3dbl_2: BasicConv<B>,
@@ -200,18 +199,12 @@ impl<B: BurnBackend> InceptionB<B> {
 pub struct InceptionC<B: BurnBackend> {
     pub branch1x1: BasicConv<B>,
     pub branch7x7_1: BasicConv<B>,
-    /// 1x7.
     pub branch7x7_2: BasicConv<B>,
-    /// 7x1.
     pub branch7x7_3: BasicConv<B>,
     pub branch7x7dbl_1: BasicConv<B>,
-    /// 7x1.
     pub branch7x7dbl_2: BasicConv<B>,
-    /// 1x7.
     pub branch7x7dbl_3: BasicConv<B>,
-    /// 7x1.
     pub branch7x7dbl_4: BasicConv<B>,
-    /// 1x7.
     pub branch7x7dbl_5: BasicConv<B>,
     /// 1x1 behind pooling.
     pub branch_pool: BasicConv<B>,
@@ -253,9 +246,7 @@ pub struct InceptionD<B: BurnBackend> {
     /// 3x3, half the size.
     pub branch3x3_2: BasicConv<B>,
     pub branch7x7x3_1: BasicConv<B>,
-    /// 1x7.
     pub branch7x7x3_2: BasicConv<B>,
-    /// 7x1.
     pub branch7x7x3_3: BasicConv<B>,
     /// 3x3, half the size.
     pub branch7x7x3_4: BasicConv<B>,
@@ -287,15 +278,11 @@ impl<B: BurnBackend> InceptionD<B> {
 pub struct InceptionE<B: BurnBackend> {
     pub branch1x1: BasicConv<B>,
     pub branch3x3_1: BasicConv<B>,
-    /// 1x3.
     pub branch3x3_2a: BasicConv<B>,
-    /// 3x1.
     pub branch3x3_2b: BasicConv<B>,
     pub branch3x3dbl_1: BasicConv<B>,
     pub branch3x3dbl_2: BasicConv<B>,
-    /// 1x3.
     pub branch3x3dbl_3a: BasicConv<B>,
-    /// 3x1.
     pub branch3x3dbl_3b: BasicConv<B>,
     /// 1x1 behind pooling.
     pub branch_pool: BasicConv<B>,
@@ -336,7 +323,6 @@ impl<B: BurnBackend> InceptionE<B> {
 #[derive(Module, Debug)]
 pub struct InceptionAux<B: BurnBackend> {
     pub conv0: BasicConv<B>,
-    /// 5x5.
     pub conv1: BasicConv<B>,
     /// Features to classes.
     pub fc: Linear<B>,

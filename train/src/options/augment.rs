@@ -135,6 +135,11 @@ impl AugmentOptions {
         }
     }
 
+    /// Whether images of a batch are mixed with each other.
+    pub(super) fn mixes(&self) -> bool {
+        self.mixup > 0. || self.cutmix > 0.
+    }
+
     /// What the loader does; `None` if that is nothing.
     pub fn augment(&self) -> Option<Augment> {
         let moves = [self.degrees, self.translate, self.zoom, self.shear].iter().any(|&range| range > 0.);

@@ -158,7 +158,7 @@ pub struct Recipe {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
     /// Decides weights and order of images
-    #[arg(long, default_value_t = 42, value_name = "N")]
+    #[arg(long, default_value_t = 42, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64), value_name = "N")]
     pub seed: u64,
     /// Where to compute: ndarray or flex (CPU), wgpu, vulkan or metal (GPU, if compiled in) [default: the GPU if
     /// compiled in, else ndarray]
@@ -204,6 +204,11 @@ impl Recipe {
             ("decay_epochs", self.sched != ScheduleName::Step, sched.clone()),
             ("decay_rate", self.sched != ScheduleName::Step, sched),
             ("model_ema_decay", !self.model_ema, "no --model-ema".to_owned()),
+            ("warmup_lr", self.warmup_epochs == Some(0.), "no --warmup-epochs".to_owned()),
+            ("ratio", self.augment.scale.is_empty(), "no --scale".to_owned()),
+            ("elastic_sigma", self.augment.elastic_alpha == 0., "no --elastic-alpha".to_owned()),
+            ("mixup_prob", !self.augment.mixes(), "neither --mixup nor --cutmix".to_owned()),
+            ("mixup_switch_prob", !self.augment.mixes(), "neither --mixup nor --cutmix".to_owned()),
         ];
         let is_typed = |option: &str| typed.iter().any(|typed| typed == option);
         let idle = cases.into_iter().filter(|(option, idle, _)| *idle && is_typed(option));

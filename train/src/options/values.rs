@@ -22,11 +22,13 @@ pub fn number(
 
 /// A parser of whole numbers within a range.
 pub fn whole(range: RangeInclusive<usize>) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync + 'static {
+    // What TOML can hold.
+    let range = *range.start()..=(*range.end()).min(i64::MAX as usize);
     move |text| {
         let (first, last) = (*range.start(), *range.end());
         text.parse().ok().filter(|value| range.contains(value)).ok_or_else(|| {
             out_of_range(&match (first, last) {
-                (first, usize::MAX) => format!("at least {first}"),
+                (first, last) if last == i64::MAX as usize => format!("at least {first}"),
                 (0, last) => format!("at most {last}"),
                 (first, last) => format!("{first} to {last}"),
             })

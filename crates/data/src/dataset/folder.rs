@@ -1,5 +1,6 @@
 //! Folders of pictures with one folder for each class.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -47,6 +48,8 @@ fn is_called(path: &Path, names: &[&str]) -> bool {
 /// Other file systems mounted below are not searched.
 fn find(folder: &Path, part: &Path, skip_unreadable: bool) -> Result<PictureList, DataError> {
     let mut found = PictureList::default();
+    // Class folders in which no picture was found yet.
+    let mut empty = BTreeSet::new();
     let mut progress = ScanProgress::new(part);
     let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
     let walk =
@@ -65,16 +68,24 @@ fn find(folder: &Path, part: &Path, skip_unreadable: bool) -> Result<PictureList
                 continue;
             }
         };
+        if entry.depth() == 1 && entry.file_type().is_dir() {
+            empty.insert(entry.file_name().to_owned());
+        }
         if entry.depth() < 2 || !has_picture_extension(entry.path()) || !entry.file_type().is_file() {
             continue;
         }
         let within = entry.path().strip_prefix(part).unwrap_or(entry.path());
-        let class = within.iter().next().unwrap_or_default().to_string_lossy().into_owned();
+        let class = within.iter().next().unwrap_or_default();
+        empty.remove(class);
+        let class = class.to_string_lossy().into_owned();
         let path = entry.path().strip_prefix(folder).unwrap_or(entry.path());
         found.pictures.push((path.to_owned(), class));
     }
     if found.pictures.is_empty() {
         return Err(DataError::NoPictures { folder: part.to_owned(), endings: EXTENSIONS.join(", ") });
     }
-    Ok(found)
+    match empty.first().filter(|_| !skip_unreadable) {
+        Some(class) => Err(DataError::EmptyClass { path: part.join(class) }),
+        None => Ok(found),
+    }
 }

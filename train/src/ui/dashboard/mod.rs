@@ -70,7 +70,7 @@ pub struct RunInfo {
     pub backend: String,
     /// The last epoch of the run.
     pub epochs: usize,
-    /// The epoch this session starts with: 1, or more after a resume.
+    /// The epoch that the program starts with: 1, or more after a resume.
     pub first_epoch: usize,
     /// Training iterations (batches) in each epoch.
     pub iterations_per_epoch: usize,

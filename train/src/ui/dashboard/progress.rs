@@ -32,10 +32,10 @@ pub(super) struct RunProgress {
     iterations_per_epoch: usize,
     /// Iterations, items and seconds of training, all fading at one rate: their ratios are recent speeds.
     fading: (f64, f64, f64),
-    /// Iterations and seconds of training in this session.
+    /// Iterations and seconds of training since the program began.
     trained: (f64, f64),
     last: Instant,
-    /// When the epoch under way began, unless the session began inside it.
+    /// When the epoch under way began, unless the program began inside it.
     epoch_started: Option<Instant>,
     /// What the last whole epoch took, validation included.
     epoch_time: Option<Duration>,

@@ -73,7 +73,7 @@ pub(super) fn shorten(name: &str, width: usize) -> String {
     if Span::raw(name).width() <= width {
         return name.to_owned();
     }
-    name.replace("Learning Rate", "LR").replace("Accuracy", "Acc")
+    name.replace("Accuracy", "Acc")
 }
 
 /// `text` in exactly `width` columns, at the left.
