@@ -54,7 +54,8 @@ fn written_aside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let mut file = builder.tempfile_in(folder(path))?;
-    file.write_all(bytes)?;
+    // The file itself: what `NamedTempFile` says of an error names the neighbour, which nobody knows.
+    file.as_file_mut().write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)
 }
