@@ -1,0 +1,39 @@
+//! The program's commands: a file each, from its flags to its exit code.
+
+mod classify;
+mod doctor;
+mod export;
+mod models;
+mod output;
+mod values;
+mod weights;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use kiln_cli::Failure;
+
+pub use classify::Classify;
+use export::Export;
+use models::Models;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// List the architectures, or one's layers
+    Models(Models),
+    /// Write weights to another file: one of Kiln's, or a plain one for PyTorch
+    Export(Export),
+    /// List backends and devices, and compare what they compute with the CPU
+    Doctor,
+}
+
+impl Command {
+    /// Runs it to its exit code.
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Models(models) => models.run(),
+            Self::Export(export) => export.run(),
+            Self::Doctor => doctor::run(),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! `infer models`: the architectures.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use infer::models;
+use kiln_cli::Failure;
+use kiln_model::Architecture;
+
+use super::output::{standard_output, unwritten};
+
+#[derive(Args)]
+pub struct Models {
+    /// Show the layers of this one
+    name: Option<Architecture>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+    format: TableFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum TableFormat {
+    /// A table for people.
+    Text,
+    /// One object.
+    Json,
+}
+
+impl Models {
+    /// Lists them.
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        let text = match (self.format, self.name) {
+            (TableFormat::Json, name) => models::to_json(name),
+            (TableFormat::Text, Some(name)) => models::layers(name),
+            (TableFormat::Text, None) => models::table(),
+        };
+        let mut out = standard_output();
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        written.map_or_else(|error| unwritten(&error), |()| Ok(ExitCode::SUCCESS))
+    }
+}
