@@ -52,13 +52,22 @@ impl<B: BurnBackend> BatchNorm<B> {
 
     /// Scale and shift that normalise by the running numbers.
     pub fn affine(&self) -> [Tensor<B, 1>; 2] {
-        let (mean, variance) = (self.running_mean.value_sync(), self.running_var.value_sync());
-        // Not `recip`, which ndarray only approximates.
-        let ones = variance.ones_like();
-        let scale = self.weight.val().detach() * (ones / (variance + self.epsilon).sqrt());
-        let shift = self.bias.val().detach() - mean * scale.clone();
-        [scale, shift]
+        let running = [self.running_mean.value_sync(), self.running_var.value_sync()];
+        affine([self.weight.val().detach(), self.bias.val().detach()], running, self.epsilon)
     }
+}
+
+/// Scale and shift `[C]` that do what normalisation by a mean and variance `[C]`, weight and bias `[C]` do.
+pub(crate) fn affine<B: BurnBackend>(
+    [weight, bias]: [Tensor<B, 1>; 2],
+    [mean, variance]: [Tensor<B, 1>; 2],
+    epsilon: f64,
+) -> [Tensor<B, 1>; 2] {
+    // Not `recip`, which ndarray only approximates.
+    let ones = variance.ones_like();
+    let scale = weight * (ones / (variance + epsilon).sqrt());
+    let shift = bias - mean * scale.clone();
+    [scale, shift]
 }
 
 impl<B: Backend> BatchNorm<B> {

@@ -12,13 +12,13 @@ use crate::weights::{Weights, WeightsError};
 /// A network on a device with fixed weights, and the normalisation that belongs to them: from pixels to logits.
 #[derive(Debug)]
 pub struct InferenceNetwork<B: Backend> {
-    network: Network<B>,
+    pub(crate) network: Network<B>,
     pass: Compute<B>,
     normaliser: Normaliser,
     architecture: Architecture,
     /// `[channels, height, width]` of an image that went through the preprocessing.
-    shape: [usize; 3],
-    device: B::Device,
+    pub(crate) shape: [usize; 3],
+    pub(crate) device: B::Device,
 }
 
 /// Images of a shape that a network cannot take.
@@ -68,6 +68,12 @@ impl<B: Backend> InferenceNetwork<B> {
     /// # Panics
     /// If the device fails.
     pub fn logits_of_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>, BatchShapeError> {
+        let (images, shape) = self.normalise(pixels)?;
+        self.logits(images, shape)
+    }
+
+    /// Pixels `[N, C, H, W]` as the network takes them, with their shape.
+    pub(crate) fn normalise(&self, pixels: &[u8]) -> Result<(Vec<f32>, [usize; 4]), BatchShapeError> {
         let [channels, height, width] = self.shape;
         let shape = [pixels.len() / (channels * height * width), channels, height, width];
         if shape.iter().product::<usize>() != pixels.len() {
@@ -75,7 +81,7 @@ impl<B: Backend> InferenceNetwork<B> {
         }
         let mut images = vec![0.; pixels.len()];
         self.normaliser.normalise_into(pixels, &mut images);
-        self.logits(images, shape)
+        Ok((images, shape))
     }
 
     /// The logits `[N, classes]`, row by row, of a batch `[N, C, H, W]` that is normalised already. Height and width may be

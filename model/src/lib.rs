@@ -7,6 +7,8 @@
 
 mod batch_norm;
 mod compute;
+pub mod explain;
+pub mod graph;
 mod inference;
 mod layers;
 mod metrics;
@@ -20,6 +22,7 @@ mod zoo;
 
 pub use batch_norm::BatchNorm;
 pub use compute::Compute;
+pub use graph::Graph;
 pub use inference::{BatchShapeError, InferenceNetwork};
 pub use layers::{BasicConv, Layer, MaxPool, conv_block, run_images, run_rows};
 pub use metrics::{Confusion, Metrics, RankedClass, log_softmax, softmax, top};
@@ -29,5 +32,5 @@ pub use parameters::{
 };
 pub use pass::{Logits, Pass};
 pub use registry::{Architecture, Sizes};
-pub use summary::{LayerSummary, Outline, Summary};
+pub use summary::{LayerSummary, Summary};
 pub use zoo::*;

@@ -2,9 +2,10 @@
 //!
 //! Burn keeps a linear weight as `[in, out]`, PyTorch as `[out, in]`; everything else has one layout in both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::ops::FloatTensor;
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 
 /// A tensor in PyTorch's layout.
@@ -172,6 +173,30 @@ pub fn parameters<B: Backend, M: Module<B>>(module: &M) -> Vec<Parameter> {
     let mut collector = Collector::default();
     module.visit(&mut collector);
     collector.parameters
+}
+
+/// A network's tensors by PyTorch's names, in Burn's layouts: the same memory, not copies.
+pub(crate) fn tensors<B: Backend, M: Module<B>>(module: &M) -> HashMap<String, FloatTensor<B>> {
+    struct Collector<B: Backend> {
+        path: Path,
+        tensors: HashMap<String, FloatTensor<B>>,
+    }
+    impl<B: Backend> ModuleVisitor<B> for Collector<B> {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.path.enter(name, container);
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.exit();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            self.tensors.insert(self.path.name(), param.val().into_primitive().tensor());
+        }
+    }
+    let mut collector = Collector { path: Path::default(), tensors: HashMap::new() };
+    module.visit(&mut collector);
+    collector.tensors
 }
 
 /// Names and shapes of a network's weights, in its order.

@@ -1,8 +1,8 @@
-//! What a network is told to: one pass through it, with tensors ([`crate::Compute`]) or with shapes alone
-//! ([`crate::Outline`]).
+//! What a network is told to: one pass through it, which computes with tensors ([`crate::Compute`]) or writes down what is done
+//! ([`crate::Graph`]).
 //!
-//! A network says once what follows what. Its results, its gradients and its summary all come from that, so they cannot
-//! disagree.
+//! A network says once what follows what. Its results, its gradients, its summary and its files for other runtimes all come from
+//! that, so they cannot disagree.
 
 use burn::nn::{Linear, PaddingConfig2d, conv::Conv2d};
 use burn::tensor::backend::Backend as BurnBackend;

@@ -8,9 +8,10 @@ use burn::tensor::backend::Backend as BurnBackend;
 use kiln_backend::Reference;
 use kiln_data::Preprocess;
 
+use crate::graph::Graph;
 use crate::network::Network;
 use crate::parameters::{load_state_dict, state_dict};
-use crate::summary::{Outline, Summary};
+use crate::summary::Summary;
 use crate::weights::pretrained::{Pretrained, pretrained};
 use crate::zoo::{
     DenseNetConfig, GoogLeNetConfig, InceptionV3Config, LectureCnnConfig, MlpConfig, ResNet8Config, ResNetConfig,
@@ -124,10 +125,15 @@ impl Architecture {
 
     /// Layers, shapes, parameters and multiply-adds of the network without auxiliary heads.
     pub fn summary(self, classes: usize) -> Summary {
-        let network = self.init::<Reference>(&self.sizes(classes), &Default::default());
-        Outline::of(&network, self.input(), |network, outline, input| {
-            network.run(outline, input);
-        })
+        Summary::of(&self.graph(&self.sizes(classes), self.input()))
+    }
+
+    /// What its network does with images `[C, H, W]`. No weights are made.
+    ///
+    /// # Panics
+    /// If it does not [take](Self::takes) such images.
+    pub fn graph(self, sizes: &Sizes, input: [usize; 3]) -> Graph {
+        Graph::of(&self.init::<Reference>(sizes, &Default::default()), input)
     }
 
     /// Shape of the images that it is usually given: `[C, H, W]`.

@@ -18,7 +18,8 @@ use burn::tensor::backend::Backend;
 use kiln_backend::Reference;
 use kiln_data::Preprocess;
 
-use crate::Network;
+use crate::graph::Graph;
+use crate::network::Network;
 use crate::parameters::{NamedTensor, check_fit, load_state_dict, shapes, state_dict};
 use crate::registry::{Architecture, Sizes};
 
@@ -226,6 +227,26 @@ impl Weights {
     pub fn sizes(&self) -> Sizes {
         let Description { config: Config { classes }, preprocess, .. } = &self.description;
         Sizes { classes: *classes, channels: preprocess.channels, auxiliary: false }
+    }
+
+    /// What their network does with an image that went through their preprocessing.
+    pub fn graph(&self) -> Graph {
+        let &Preprocess { channels, height, width, .. } = &self.description.preprocess;
+        self.architecture.graph(&self.sizes(), [channels, height, width])
+    }
+
+    /// The tensors that inference needs, under PyTorch's names and in PyTorch's layouts.
+    ///
+    /// # Errors
+    /// If they are not those of the architecture.
+    pub fn into_tensors(self) -> Result<Vec<NamedTensor>, WeightsError> {
+        let own = shapes(&self.architecture.init::<Reference>(&self.sizes(), &Default::default()));
+        let mut tensors = self.tensors;
+        tensors.retain(|tensor| !initial::is_auxiliary(&tensor.name));
+        match check_fit(own, &tensors) {
+            Ok(()) => Ok(tensors),
+            Err(error) => Err(WeightsError::new(&self.path, Fault::Parameters(error))),
+        }
     }
 
     /// The network with these weights on a device.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use image::DynamicImage;
 use kiln_backend::{Backend, Program, Target};
 use kiln_data::{Picture, Preprocess};
+use kiln_model::explain::{ExplainError, FeatureMaps, Filters, HeatMap, Occluder};
 use kiln_model::weights::{Weights, WeightsError};
-use kiln_model::{Architecture, BatchShapeError};
+use kiln_model::{Architecture, BatchShapeError, Graph};
 
 use crate::answer::Answer;
 use crate::error::Error;
@@ -27,6 +28,11 @@ pub struct Classifier {
 trait AnyNetwork: Send + Sync {
     fn logits(&self, images: Vec<f32>, shape: [usize; 4]) -> Result<Vec<f32>, BatchShapeError>;
     fn logits_of_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>, BatchShapeError>;
+    fn graph(&self) -> Graph;
+    fn filters(&self) -> Option<Filters>;
+    fn feature_maps(&self, pixels: &[u8]) -> Result<Vec<FeatureMaps>, ExplainError>;
+    fn grad_cam(&self, pixels: &[u8], layer: Option<&str>, class: Option<usize>) -> Result<HeatMap, ExplainError>;
+    fn occlusion(&self, pixels: &[u8], occluder: Occluder, class: Option<usize>) -> Result<HeatMap, ExplainError>;
 }
 
 impl<B: Backend> AnyNetwork for kiln_model::InferenceNetwork<B> {
@@ -36,6 +42,26 @@ impl<B: Backend> AnyNetwork for kiln_model::InferenceNetwork<B> {
 
     fn logits_of_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>, BatchShapeError> {
         self.logits_of_pixels(pixels)
+    }
+
+    fn graph(&self) -> Graph {
+        self.graph()
+    }
+
+    fn filters(&self) -> Option<Filters> {
+        self.filters()
+    }
+
+    fn feature_maps(&self, pixels: &[u8]) -> Result<Vec<FeatureMaps>, ExplainError> {
+        self.feature_maps(pixels)
+    }
+
+    fn grad_cam(&self, pixels: &[u8], layer: Option<&str>, class: Option<usize>) -> Result<HeatMap, ExplainError> {
+        self.grad_cam(pixels, layer, class)
+    }
+
+    fn occlusion(&self, pixels: &[u8], occluder: Occluder, class: Option<usize>) -> Result<HeatMap, ExplainError> {
+        self.occlusion(pixels, occluder, class)
     }
 }
 
@@ -124,6 +150,42 @@ impl Classifier {
     /// If they are not whole images.
     pub fn logits_of_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>, Error> {
         Ok(self.network.logits_of_pixels(pixels)?)
+    }
+
+    /// What the network does with an image, as data: its layers and what follows what.
+    pub fn graph(&self) -> Graph {
+        self.network.graph()
+    }
+
+    /// The weights of the first convolution; `None` if the network has none.
+    pub fn filters(&self) -> Option<Filters> {
+        self.network.filters()
+    }
+
+    /// What each convolution and pooling makes of one image, whose pixels `[C, H, W]` are as [`Preprocess::pixels`] gives them.
+    ///
+    /// # Errors
+    /// If they are not the pixels of one image.
+    pub fn feature_maps(&self, pixels: &[u8]) -> Result<Vec<FeatureMaps>, Error> {
+        Ok(self.network.feature_maps(pixels)?)
+    }
+
+    /// Where a layer holds what speaks for a class (Grad-CAM), for one image's pixels as [`Preprocess::pixels`] gives them.
+    /// Without a layer, the last convolution with all that belongs to it; without a class, the likeliest one.
+    ///
+    /// # Errors
+    /// If there is no such layer or class, or they are not the pixels of one image.
+    pub fn grad_cam(&self, pixels: &[u8], layer: Option<&str>, class: Option<usize>) -> Result<HeatMap, Error> {
+        Ok(self.network.grad_cam(pixels, layer, class)?)
+    }
+
+    /// How much probability a class loses when a square of one image is covered, for its pixels as [`Preprocess::pixels`]
+    /// gives them. Without a class, the likeliest one.
+    ///
+    /// # Errors
+    /// If there is no such class, they are not the pixels of one image, or the square covers nothing.
+    pub fn occlusion(&self, pixels: &[u8], occluder: Occluder, class: Option<usize>) -> Result<HeatMap, Error> {
+        Ok(self.network.occlusion(pixels, occluder, class)?)
     }
 
     /// The network's architecture.

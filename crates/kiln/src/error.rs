@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use kiln_backend::TargetError;
 use kiln_data::picture::DecodeError;
+use kiln_model::explain::ExplainError;
 use kiln_model::weights::WeightsError;
 use kiln_model::{Architecture, BatchShapeError};
 
@@ -48,4 +49,7 @@ pub enum Error {
     /// A tensor that does not fit the network.
     #[error(transparent)]
     Input(#[from] BatchShapeError),
+    /// What cannot be explained.
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
 }

@@ -152,4 +152,5 @@ def main():
     (HERE / "zoo.json").write_text(json.dumps(table, indent=1) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -41,7 +41,7 @@ fn formula(names: &[NamedTensor]) -> Vec<NamedTensor> {
     tensors.collect()
 }
 
-fn network<B: Backend>(architecture: Architecture, device: &B::Device) -> Network<B> {
+pub fn network<B: Backend>(architecture: Architecture, device: &B::Device) -> Network<B> {
     let names = state_dict(&architecture.init::<Reference>(&architecture.sizes(10), &Default::default()));
     load_state_dict(architecture.init::<B>(&architecture.sizes(10), device), formula(&names)).unwrap()
 }

@@ -1,6 +1,7 @@
 //! Networks and their weights, against PyTorch and against themselves.
 
 mod exchange;
+mod explain;
 mod golden;
 mod gradients;
 mod weights;

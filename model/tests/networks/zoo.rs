@@ -9,8 +9,7 @@ use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
 use kiln_backend::{Backend, BackendName, Program, Reference, Target, Training, cross_entropy, relative_difference};
 use kiln_data::Preprocess;
 use kiln_model::{
-    Architecture, Compute, Logits, NamedTensor, Network, Outline, Sizes, load_state_dict, parameter_count, shapes,
-    state_dict,
+    Architecture, Compute, Logits, NamedTensor, Network, Sizes, load_state_dict, parameter_count, shapes, state_dict,
 };
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -20,7 +19,7 @@ use crate::gradients::of_gradients;
 static GOLDEN: &[u8] = include_bytes!("../golden/zoo.safetensors");
 static TABLE: &str = include_str!("../golden/zoo.json");
 
-const CLASSES: usize = 10;
+pub const CLASSES: usize = 10;
 const TARGETS: [i64; 2] = [3, 7];
 const TOLERANCE: f64 = 1e-4;
 
@@ -36,7 +35,7 @@ fn fnv1a(text: &str) -> u32 {
 }
 
 /// Numbers from 0 to 1 that depend on a name and a place.
-fn mixed(name: &str, count: usize) -> impl Iterator<Item = f64> {
+pub fn mixed(name: &str, count: usize) -> impl Iterator<Item = f64> {
     let seed = fnv1a(name);
     (0..count as u32).map(move |place| {
         let mut x = place.wrapping_mul(0x9E37_79B1).wrapping_add(seed);
@@ -87,7 +86,7 @@ fn sizes(architecture: Architecture, auxiliary: bool) -> Sizes {
     Sizes { auxiliary, ..architecture.sizes(CLASSES) }
 }
 
-fn network<B: Backend>(architecture: Architecture, auxiliary: bool, device: &B::Device) -> Network<B> {
+pub fn network<B: Backend>(architecture: Architecture, auxiliary: bool, device: &B::Device) -> Network<B> {
     let network = architecture.init::<B>(&sizes(architecture, auxiliary), device);
     let tensors = shapes(&network).into_iter().map(|(name, shape)| {
         let values = values(&name, &shape);
@@ -173,12 +172,9 @@ fn sizes_are_torchvisions() {
 #[test]
 fn the_smallest_pictures_go_through() {
     for architecture in of_torchvision() {
-        let network = architecture.init::<Reference>(&sizes(architecture, false), &Default::default());
         let side = (1..).find(|&side| architecture.takes([3, side, side])).unwrap();
-        let summary = Outline::of(&network, [3, side, side], |network, outline, input| {
-            network.run(outline, input);
-        });
-        assert_eq!(summary.layers.last().unwrap().output, [CLASSES], "{architecture} at {side}");
+        let graph = architecture.graph(&sizes(architecture, false), [3, side, side]);
+        assert_eq!(graph.classes(), CLASSES, "{architecture} at {side}");
     }
 }
 
