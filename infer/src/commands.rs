@@ -1,5 +1,6 @@
 //! The program's commands: a file each, from its flags to its exit code.
 
+mod bench;
 mod classify;
 mod doctor;
 mod export;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use kiln_cli::Failure;
 
+use bench::Bench;
 pub use classify::Classify;
 use export::Export;
 use models::Models;
@@ -21,8 +23,10 @@ use models::Models;
 pub enum Command {
     /// List the architectures, or one's layers
     Models(Models),
-    /// Write weights to another file: one of Kiln's, or a plain one for PyTorch
+    /// Write weights to another file: one of Kiln's, a plain one for PyTorch, or ONNX
     Export(Export),
+    /// Time the forward pass of networks
+    Bench(Bench),
     /// List backends and devices, and compare what they compute with the CPU
     Doctor,
 }
@@ -33,6 +37,7 @@ impl Command {
         match self {
             Self::Models(models) => models.run(),
             Self::Export(export) => export.run(),
+            Self::Bench(bench) => bench.run(),
             Self::Doctor => doctor::run(),
         }
     }

@@ -8,6 +8,7 @@
 //! weights, [`models`] and [`doctor`] say what this build has and whether it computes correctly.
 
 mod answer;
+pub mod bench;
 mod choose;
 pub mod doctor;
 pub mod inputs;

@@ -203,6 +203,33 @@ impl Weights {
         bytes.map_err(|fault| WeightsError::new(&self.path, fault))
     }
 
+    /// Random weights, which depend on the seed alone, for images that go through this preprocessing; the classes are those of
+    /// torchvision's weights, or the ten digits.
+    ///
+    /// # Panics
+    /// If the architecture takes no such images.
+    pub fn random(architecture: Architecture, preprocess: Preprocess, seed: u64) -> Self {
+        check_input(architecture, &preprocess).unwrap_or_else(|fault| panic!("{fault}"));
+        let count = if architecture.pretrained().is_some() { 1000 } else { 10 };
+        let sizes = Sizes { channels: preprocess.channels, ..architecture.sizes(count) };
+        let network = architecture.seeded::<Reference>(&sizes, seed, &Default::default());
+        let description = Description {
+            architecture: architecture.name().to_owned(),
+            config: Config { classes: count },
+            classes: torch::usual_classes(count).unwrap_or_default(),
+            format: FORMAT,
+            preprocess,
+            training: Provenance { seed, ..Provenance::default() },
+        };
+        Self {
+            path: "random weights".into(),
+            architecture,
+            description,
+            tensors: state_dict(&network),
+            averaged: false,
+        }
+    }
+
     /// What the file says about itself.
     pub fn description(&self) -> &Description {
         &self.description

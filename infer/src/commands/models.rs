@@ -20,7 +20,7 @@ pub struct Models {
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum TableFormat {
+pub enum TableFormat {
     /// A table for people.
     Text,
     /// One object.

@@ -1,5 +1,7 @@
 //! Values of flags, with what was expected where one is not good.
 
+use std::time::Duration;
+
 use kiln_data::preprocess::MAX_SIDE;
 
 /// More than this needs gigabytes between the layers and is no faster.
@@ -34,4 +36,9 @@ pub fn at_least_one(text: &str) -> Result<usize, String> {
 pub fn batch_size(text: &str) -> Result<usize, String> {
     let size = at_least_one(text).ok().filter(|&size| size <= LARGEST_BATCH);
     size.ok_or_else(|| format!("expected a whole number from 1 to {LARGEST_BATCH}"))
+}
+
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = number(text, "a number of seconds from 0.01 to 3600", |value| (0.01..=3600.).contains(&value))?;
+    Ok(Duration::from_secs_f32(seconds))
 }
