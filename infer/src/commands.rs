@@ -3,6 +3,7 @@
 mod bench;
 mod classify;
 mod doctor;
+mod explain;
 mod export;
 mod models;
 mod output;
@@ -16,6 +17,7 @@ use kiln_cli::Failure;
 
 use bench::Bench;
 pub use classify::Classify;
+use explain::Explain;
 use export::Export;
 use models::Models;
 
@@ -23,6 +25,8 @@ use models::Models;
 pub enum Command {
     /// List the architectures, or one's layers
     Models(Models),
+    /// Show what a network sees in an image, and where it looks
+    Explain(Explain),
     /// Write weights to another file: one of Kiln's, a plain one for PyTorch, or ONNX
     Export(Export),
     /// Time the forward pass of networks
@@ -36,6 +40,7 @@ impl Command {
     pub fn run(self) -> Result<ExitCode, Failure> {
         match self {
             Self::Models(models) => models.run(),
+            Self::Explain(explain) => explain.run(),
             Self::Export(export) => export.run(),
             Self::Bench(bench) => bench.run(),
             Self::Doctor => doctor::run(),

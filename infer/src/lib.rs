@@ -11,6 +11,7 @@ mod answer;
 pub mod bench;
 mod choose;
 pub mod doctor;
+pub mod explain;
 pub mod inputs;
 pub mod models;
 mod predict;
@@ -23,7 +24,7 @@ pub use predict::{Counts, PredictOptions, predict};
 pub use prepare::{MAX_BYTES, Prepared, prepare};
 
 /// `text` on one line and without control characters: file names may hold both, and terminals obey them.
-pub(crate) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() { clean.extend(character.escape_default()) } else { clean.push(character) }

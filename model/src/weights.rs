@@ -11,6 +11,7 @@ pub(crate) mod pretrained;
 mod safetensors;
 mod torch;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
@@ -262,7 +263,7 @@ impl Weights {
         self.architecture.graph(&self.sizes(), [channels, height, width])
     }
 
-    /// The tensors that inference needs, under PyTorch's names and in PyTorch's layouts.
+    /// The tensors that inference needs, under PyTorch's names, in PyTorch's layouts and in the network's order.
     ///
     /// # Errors
     /// If they are not those of the architecture.
@@ -270,10 +271,10 @@ impl Weights {
         let own = shapes(&self.architecture.init::<Reference>(&self.sizes(), &Default::default()));
         let mut tensors = self.tensors;
         tensors.retain(|tensor| !initial::is_auxiliary(&tensor.name));
-        match check_fit(own, &tensors) {
-            Ok(()) => Ok(tensors),
-            Err(error) => Err(WeightsError::new(&self.path, Fault::Parameters(error))),
-        }
+        let place: HashMap<_, _> = own.iter().enumerate().map(|(place, (name, _))| (name.clone(), place)).collect();
+        check_fit(own, &tensors).map_err(|error| WeightsError::new(&self.path, Fault::Parameters(error)))?;
+        tensors.sort_by_key(|tensor| place[&tensor.name]);
+        Ok(tensors)
     }
 
     /// The network with these weights on a device.

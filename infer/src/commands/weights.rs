@@ -13,7 +13,7 @@ use kiln_model::weights::Weights;
 use super::values::{above_zero, crop_share, share, side};
 
 /// Which weights.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[group(skip)]
 pub struct WeightsFlags {
     /// Weights: a file (.safetensors, .pth, .pt), a run's folder, a run's name under --output, or `built-in` [default: the
@@ -43,7 +43,7 @@ pub struct WeightsFlags {
 }
 
 /// How weights that were not written by Kiln want pictures, by timm's names.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[group(skip)]
 struct PictureFlags {
     /// What is subtracted from its pixels of 0 to 1: one number, or one a channel [default: the network's usual ones]

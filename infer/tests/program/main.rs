@@ -1,7 +1,10 @@
 //! The program as its users meet it: arguments in, answers and exit codes out.
 
 mod backends;
+mod bench;
 mod commands;
+mod explain;
+mod export;
 mod formats;
 mod inputs;
 mod logits;

@@ -1,0 +1,214 @@
+//! `infer explain IMAGE`: what a network sees, and where it looks.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use image::{DynamicImage, ImageFormat};
+use infer::explain::{ExplainOptions, Sheet, View, explain};
+use infer::inputs::expand;
+use infer::{Prepared, prepare, printable};
+use kiln::{Classifier, Error};
+use kiln_cli::{BackendArgs, Exit, Failure, note, write_new_file};
+use kiln_data::picture::MAX_PIXELS;
+use kiln_model::explain::Occluder;
+use kiln_model::top;
+use serde_json::json;
+
+use super::models::TableFormat;
+use super::output::{standard_output, unwritten};
+use super::values::at_least_one;
+use super::weights::WeightsFlags;
+
+#[derive(Args)]
+pub struct Explain {
+    /// Image file, or - (standard input)
+    #[arg(value_name = "IMAGE")]
+    image: OsString,
+    #[command(flatten)]
+    weights: WeightsFlags,
+    /// What to show, separated by commas [default: grad-cam, or occlusion where nothing is convolved; with --save all]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "VIEW,..")]
+    show: Vec<View>,
+    /// The layer of Grad-CAM, such as layer3 or conv1, and the only one of the feature maps [default: the last convolution]
+    #[arg(long, value_name = "NAME")]
+    layer: Option<String>,
+    /// The class to explain, by name or index [default: the likeliest]
+    #[arg(long, value_name = "NAME|N")]
+    class: Option<String>,
+    /// Side of the square that covers the image, in pixels of the network's input [default: a quarter of the input]
+    #[arg(long, value_parser = at_least_one, value_name = "N")]
+    patch: Option<usize>,
+    /// How far it moves, in pixels [default: half its side]
+    #[arg(long, value_parser = at_least_one, value_name = "N")]
+    stride: Option<usize>,
+    /// Write the pictures as PNG files into this folder; files that are there already stay as they are
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
+    /// How pictures are drawn in the terminal
+    #[arg(long, value_enum, default_value_t = Graphics::Auto)]
+    graphics: Graphics,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+    format: TableFormat,
+    #[command(flatten)]
+    backend: BackendArgs,
+}
+
+/// How a terminal draws pictures.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Graphics {
+    /// The best way that the terminal says it knows; nothing where the output is no terminal.
+    Auto,
+    /// Two pixels a character, on any terminal with colours.
+    Blocks,
+    /// Nothing.
+    Off,
+}
+
+impl Explain {
+    /// Explains, shows and saves.
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        let prepared;
+        let classifier = {
+            let (weights, line) = self.weights.clone().read()?;
+            prepared = read(self.image.clone(), weights.description())?;
+            let target = self.backend.target()?;
+            line.iter().for_each(|line| note(line));
+            Classifier::on(&target, weights)?
+        };
+        let options = self.options(&classifier)?;
+        let pixels = &prepared.fitted.pixels;
+        let mut sheets: Vec<Sheet> = Vec::new();
+        for view in self.views(&classifier) {
+            sheets.append(&mut explain(&classifier, pixels, view, &options).map_err(failure)?);
+        }
+        if sheets.is_empty() {
+            let layer = self.layer.as_deref().unwrap_or_default();
+            let what = format!("{}: nothing to show of `{layer}`", classifier.architecture());
+            return Err(Failure::new(Exit::Usage, what));
+        }
+        if let Some(folder) = &self.save {
+            save(folder, &sheets)?;
+        }
+        let logits = classifier.logits_of_pixels(pixels).map_err(failure)?;
+        let best = top(&logits, 3).into_iter();
+        let best: Vec<_> = best.map(|best| (best.class, &*classifier.classes()[best.class], best.confidence)).collect();
+        let written = match self.format {
+            TableFormat::Json => {
+                let predictions = best.iter();
+                let predictions = predictions
+                    .map(|(class, name, confidence)| json!({ "class": class, "name": name, "confidence": confidence }));
+                let shown =
+                    sheets.iter().map(|sheet| json!({ "name": sheet.name, "title": sheet.title, "data": sheet.json }));
+                let object = json!({
+                    "schema": "kiln.explain/1",
+                    "path": prepared.source.to_string(),
+                    "predictions": predictions.collect::<Vec<_>>(),
+                    "sheets": shown.collect::<Vec<_>>(),
+                });
+                writeln!(standard_output(), "{object:#}")
+            }
+            TableFormat::Text => {
+                let words: Vec<_> =
+                    best.iter().map(|(_, name, share)| format!("{name} {:.1} %", 100. * share)).collect();
+                let head =
+                    writeln!(standard_output(), "{}  {}", printable(&prepared.source.to_string()), words.join(", "));
+                head.and_then(|()| sheets.iter().try_for_each(|sheet| self.draw(sheet)))
+            }
+        };
+        written.map_or_else(|error| unwritten(&error), |()| Ok(ExitCode::SUCCESS))
+    }
+
+    fn views(&self, classifier: &Classifier) -> Vec<View> {
+        let convolves = classifier.graph().last_convolution().is_some();
+        match (&self.show[..], convolves) {
+            ([], true) if self.save.is_some() => View::value_variants().to_vec(),
+            ([], true) => vec![View::GradCam],
+            ([], false) if self.save.is_some() => vec![View::Occlusion, View::Input],
+            ([], false) => vec![View::Occlusion],
+            (views, _) => views.to_vec(),
+        }
+    }
+
+    fn options(&self, classifier: &Classifier) -> Result<ExplainOptions, Failure> {
+        let classes = classifier.classes();
+        let class = self.class.as_deref().map(|text| {
+            let named = classes.iter().position(|name| **name == *text);
+            named.or_else(|| text.parse().ok().filter(|&class| class < classes.len())).ok_or_else(|| {
+                let count = classes.len();
+                Failure::new(
+                    Exit::Usage,
+                    format!("--class {text}: no such class, by name or as a number below {count}"),
+                )
+            })
+        });
+        let preprocess = classifier.preprocess();
+        let shorter = preprocess.height.min(preprocess.width);
+        let side = self.patch.unwrap_or_else(|| (shorter / 4).max(1));
+        if side > shorter {
+            return Err(Failure::new(Exit::Usage, format!("--patch {side}: the network's input has {shorter} pixels")));
+        }
+        let occluder = Occluder { side, stride: self.stride.unwrap_or_else(|| (side / 2).max(1)) };
+        Ok(ExplainOptions { layer: self.layer.clone(), class: class.transpose()?, occluder })
+    }
+
+    /// A sheet's title, and the sheet itself where it can be drawn.
+    fn draw(&self, sheet: &Sheet) -> std::io::Result<()> {
+        /// Columns that a picture takes at most.
+        const COLUMNS: u32 = 64;
+        let mut out = standard_output();
+        writeln!(out, "{}", sheet.title)?;
+        out.flush()?;
+        drop(out);
+        let terminal = std::io::stdout().is_terminal();
+        if self.graphics == Graphics::Off || (self.graphics == Graphics::Auto && !terminal) {
+            return Ok(());
+        }
+        let best = self.graphics == Graphics::Auto;
+        let columns = if terminal { u32::from(viuer::terminal_size().0) } else { COLUMNS };
+        let config = viuer::Config {
+            absolute_offset: false,
+            width: Some(columns.min(COLUMNS)),
+            use_kitty: best,
+            use_iterm: best,
+            use_sixel: best,
+            ..viuer::Config::default()
+        };
+        let drawn = viuer::print(&DynamicImage::ImageRgb8(sheet.picture.clone()), &config);
+        drawn.map(drop).map_err(|error| match error {
+            viuer::ViuError::Io(error) => error,
+            error => std::io::Error::other(error.to_string()),
+        })
+    }
+}
+
+/// Reads the image and fits it.
+fn read(image: OsString, description: &kiln_model::weights::Description) -> Result<Prepared, Failure> {
+    let name = image.to_string_lossy().into_owned();
+    let mut sources = expand([image], false);
+    let first = sources.next().and_then(Result::ok);
+    let (Some(source), None) = (first, sources.next()) else {
+        return Err(Failure::new(Exit::Input, format!("{name}: expected one image")));
+    };
+    prepare(source, &description.preprocess, MAX_PIXELS).map_err(|error| Failure::new(Exit::Input, error.to_string()))
+}
+
+/// What the user asked for and the network has not.
+fn failure(error: Error) -> Failure {
+    Failure::new(Exit::Usage, error.to_string())
+}
+
+fn save(folder: &Path, sheets: &[Sheet]) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).map_err(|error| Failure::write(folder, &error))?;
+    for sheet in sheets {
+        let path = folder.join(format!("{}.png", sheet.name));
+        let mut bytes = Vec::new();
+        let encoded = sheet.picture.write_to(&mut std::io::Cursor::new(&mut bytes), ImageFormat::Png);
+        encoded.map_err(|error| Failure::new(Exit::Output, format!("{}: {error}", path.display())))?;
+        write_new_file(&path, &bytes)?;
+    }
+    Ok(())
+}
