@@ -6,7 +6,7 @@ mod doctor;
 mod explain;
 mod export;
 mod models;
-mod output;
+pub mod output;
 mod values;
 mod weights;
 

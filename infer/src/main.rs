@@ -4,10 +4,10 @@ mod commands;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use kiln_cli::{Failure, finish};
+use clap::{ColorChoice, Parser};
+use kiln_cli::{Failure, Generate, finish};
 
-use commands::{Classify, Command};
+use commands::{Classify, Command, output};
 
 /// Classifies images.
 #[derive(Parser)]
@@ -18,6 +18,12 @@ struct Flags {
     command: Option<Command>,
     #[command(flatten)]
     classify: Classify,
+    /// Write a manual page, or completions for a shell, to standard output
+    #[arg(long, value_enum, exclusive = true, value_name = "WHAT")]
+    generate: Option<Generate>,
+    /// When to use colours
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, global = true, value_name = "WHEN")]
+    color: ColorChoice,
 }
 
 const AFTER_HELP: &str = "\
@@ -29,6 +35,9 @@ fn main() -> ExitCode {
 }
 
 fn infer() -> Result<ExitCode, Failure> {
-    let Flags { command, classify } = Flags::try_parse()?;
-    command.map_or_else(|| classify.run(), Command::run)
+    let Flags { command, classify, generate, color } = Flags::try_parse()?;
+    if let Some(generate) = generate {
+        return output::written(|out| generate.write::<Flags>(out));
+    }
+    command.map_or_else(|| classify.run(color), Command::run)
 }

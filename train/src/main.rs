@@ -3,12 +3,13 @@
 mod signals;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
-use kiln_cli::{Exit, Failure, RunFolder, Runs, finish, note};
+use kiln_cli::{Exit, Failure, Generate, RunFolder, Runs, finish, note};
 use train::engine::Ending;
 use train::options::{self, NamedRecipe, Options};
 use train::run;
@@ -33,6 +34,9 @@ struct Flags {
     /// finetune; options given here override them
     #[arg(long, value_name = "NAME", conflicts_with_all = ["config", "resume"])]
     recipe: Option<NamedRecipe>,
+    /// Write a manual page, or completions for a shell, to standard output
+    #[arg(long, value_enum, exclusive = true, value_name = "WHAT")]
+    generate: Option<Generate>,
 }
 
 const AFTER_HELP: &str = "\
@@ -48,6 +52,11 @@ fn train() -> Result<ExitCode, Failure> {
     signals::handle(&stop)?;
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let (flags, typed) = parse(&[], &arguments)?;
+    if let Some(generate) = flags.generate {
+        let mut out = std::io::stdout().lock();
+        let written = generate.write::<Flags>(&mut out).and_then(|()| out.flush());
+        return written.map_err(|error| Failure::write("standard output".as_ref(), &error)).map(|()| ExitCode::SUCCESS);
+    }
     let ending = match (&flags.resume, &flags.config, flags.recipe) {
         (Some(resume), ..) => {
             let runs = Runs::new(&flags.options.machine.output);

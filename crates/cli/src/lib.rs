@@ -4,6 +4,7 @@ mod backend;
 mod durable;
 mod failure;
 mod fit;
+mod generate;
 mod pretrained;
 mod runs;
 
@@ -11,5 +12,6 @@ pub use backend::{BackendArgs, MAX_THREADS};
 pub use durable::{sweep, sync_folder, write_durably, write_file, write_new_file};
 pub use failure::{Exit, Failure, finish, note, one_line};
 pub use fit::{FitName, Interpolation};
+pub use generate::Generate;
 pub use pretrained::{fetch_pretrained, pretrained};
 pub use runs::{NewRun, RunFolder, Runs, remove_unkept_run};

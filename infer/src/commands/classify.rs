@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ColorChoice};
 use infer::report::{Format, report};
 use infer::{Counts, PredictOptions, predict};
 use kiln::Classifier;
@@ -46,7 +46,7 @@ pub struct Classify {
 
 impl Classify {
     /// Classifies and reports.
-    pub fn run(self) -> Result<ExitCode, Failure> {
+    pub fn run(self, color: ColorChoice) -> Result<ExitCode, Failure> {
         if self.logits && self.format == Format::Csv {
             return Err(Failure::new(Exit::Usage, "--logits: csv has no column for them; use --format json or jsonl"));
         }
@@ -56,7 +56,7 @@ impl Classify {
         line.iter().for_each(|line| note(line));
         let name = weights.path().display().to_string();
         let classifier = Classifier::on(&target, weights)?;
-        let mut report = report(format, &classifier, &name, standard_output(), wants_colour());
+        let mut report = report(format, &classifier, &name, standard_output(), wants_colour(color));
         let options = PredictOptions { topk, logits, batch_size, recursive: !no_recursive, max_pixels };
         let counts = match predict(&classifier, inputs, &options, &mut *report) {
             Ok(counts) => counts,

@@ -1,6 +1,5 @@
 //! `infer models`: the architectures.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -8,7 +7,7 @@ use infer::models;
 use kiln_cli::Failure;
 use kiln_model::Architecture;
 
-use super::output::{standard_output, unwritten};
+use super::output::written;
 
 #[derive(Args)]
 pub struct Models {
@@ -35,8 +34,6 @@ impl Models {
             (TableFormat::Text, Some(name)) => models::layers(name),
             (TableFormat::Text, None) => models::table(),
         };
-        let mut out = standard_output();
-        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-        written.map_or_else(|error| unwritten(&error), |()| Ok(ExitCode::SUCCESS))
+        written(|out| out.write_all(text.as_bytes()))
     }
 }

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr;
 
 use super::{Record, Report};
 use crate::{Classification, printable};
@@ -60,7 +61,8 @@ impl<W: Write> Text<W> {
             let name = printable(&prediction.name);
             let percent = 100. * prediction.confidence;
             let style = if row == 0 { &*best } else { &*faint };
-            write!(out, "{path:<path_width$}  {style}{name:<name_width$}  {percent:5.1} %{style:#}")?;
+            let (after_path, after_name) = (fill(&path, *path_width), fill(&name, *name_width));
+            write!(out, "{path}{after_path}  {style}{name}{after_name}  {percent:5.1} %{style:#}")?;
             let cells = cells(prediction.confidence);
             if !cells.is_empty() {
                 write!(out, "  {bar}{cells}{bar:#}")?;
@@ -91,9 +93,14 @@ impl<W: Write> Report for Text<W> {
     }
 }
 
-/// Columns that a text takes, one a character.
+/// Columns of a terminal that a text takes: Chinese characters take two, combining ones none.
 fn width(text: &str) -> usize {
-    printable(text).chars().count()
+    printable(text).width()
+}
+
+/// Spaces that fill a text up to a width.
+fn fill(text: &str, width: usize) -> String {
+    " ".repeat(width.saturating_sub(self::width(text)))
 }
 
 /// A bar of up to 20 cells, to an eighth of a cell.
@@ -107,6 +114,13 @@ fn cells(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        assert_eq!([width("7.png"), width("数字.png"), width("e\u{301}")], [5, 8, 1]);
+        assert_eq!(fill("数", 5), "   ");
+        assert_eq!(fill("数字", 3), "");
+    }
 
     #[test]
     fn bars_are_exact_to_an_eighth_of_a_cell() {

@@ -1,4 +1,4 @@
-//! `infer models` and `infer doctor`.
+//! `infer models`, `infer doctor`, and what the program says about itself.
 
 use serde_json::json;
 
@@ -57,4 +57,43 @@ fn files_called_like_a_command_can_be_reached() {
     let ended = classify(folder.path(), &["./models", "./doctor", "--format", "csv", "--topk", "1"]);
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(ended.out.contains("./models,4,") && ended.out.contains("./doctor,5,"), "{}", ended.out);
+}
+
+#[test]
+fn the_program_writes_its_manual_and_completions() {
+    let folder = folder(&[]);
+    let generate = |what: &str| {
+        let ended = infer(folder.path(), &["--generate", what]);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{what}");
+        ended.out
+    };
+    let manual = generate("man");
+    // A page for the program and one for each command.
+    for title in [".TH infer 1", ".TH infer-export 1", ".TH infer-explain 1"] {
+        assert!(manual.contains(title), "no {title}");
+    }
+    assert!(manual.contains("max\\-pixels") && manual.contains("topk"));
+    for (shell, sign) in [
+        ("complete-bash", "complete -F _infer"),
+        ("complete-zsh", "#compdef infer"),
+        ("complete-fish", "complete -c infer"),
+        ("complete-powershell", "Register-ArgumentCompleter"),
+        ("complete-elvish", "edit:completion"),
+    ] {
+        let script = generate(shell);
+        assert!(script.contains(sign) && script.contains("explain") && script.contains("topk"), "{shell}");
+    }
+    assert_eq!(infer(folder.path(), &["--generate", "man", "x.png"]).code, Some(2));
+}
+
+#[test]
+fn colours_are_for_terminals_or_who_asks() {
+    let folder = folder(&[("7.png", 7)]);
+    let coloured = |arguments: &[&str]| {
+        let ended = classify(folder.path(), &[&["7.png"], arguments].concat());
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+        ended.out.contains('\u{1b}')
+    };
+    assert!(!coloured(&[]) && !coloured(&["--color", "auto"]) && !coloured(&["--color", "never"]));
+    assert!(coloured(&["--color", "always"]));
 }

@@ -74,7 +74,19 @@ fn patterns_are_expanded_where_the_shell_did_not() {
     assert_eq!(answers(&json(folder.path(), &["?.png"])), pairs(&[("1.png", 1), ("2.png", 2)]));
     assert_eq!(answers(&json(folder.path(), &["[2-9].png"])), pairs(&[("2.png", 2)]));
     assert_eq!(answers(&json(folder.path(), &["[3].png"])), pairs(&[("[3].png", 3)]), "a file goes first");
-    for pattern in ["*.gif", "x/*", "[", "***"] {
+    fs::create_dir_all(folder.path().join("deep/er")).unwrap();
+    fs::copy(sample(6), folder.path().join("deep/er/6.png")).unwrap();
+    fs::copy(sample(5), folder.path().join("deep/.5.png")).unwrap();
+    assert_eq!(answers(&json(folder.path(), &["./[12].png"])), pairs(&[("./1.png", 1), ("./2.png", 2)]));
+    for (pattern, path, digit) in [
+        ("**/6.*", "deep/er/6.png", 6),
+        ("deep/*/*", "deep/er/6.png", 6),
+        ("deep//er/?.png", "deep/er/6.png", 6),
+        ("deep/.*", "deep/.5.png", 5),
+    ] {
+        assert_eq!(answers(&json(folder.path(), &[pattern])), pairs(&[(path, digit)]), "{pattern}");
+    }
+    for pattern in ["*.gif", "x/*", "[", "***", "deep/*.png"] {
         let ended = json(folder.path(), &[pattern]);
         ended.assert_fails(1, &[pattern]);
         assert_eq!(ended.json()["errors"][0]["code"], "no-match", "{pattern}");
@@ -244,4 +256,24 @@ fn options_may_stand_between_inputs_and_the_last_one_counts() {
     let folder = folder(&[("1.png", 1), ("2.png", 2)]);
     let ended = classify(folder.path(), &["--topk", "5", "1.png", "--format", "csv", "2.png", "--topk", "1"]);
     assert_eq!(ended.out.lines().count(), 3, "{}", ended.out);
+}
+
+/// Names are bytes on Unix; each way to a file takes them as they are.
+#[cfg(unix)]
+#[test]
+fn names_need_not_be_utf8() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = folder(&[]);
+    let name = OsStr::from_bytes(b"\xff7.png");
+    fs::copy(sample(7), folder.path().join(name)).unwrap();
+    fs::write(folder.path().join("list"), b"\xff7.png\n").unwrap();
+    for argument in [name, OsStr::new("."), OsStr::new("*7.png"), OsStr::new("@list")] {
+        let mut command = super::command(folder.path());
+        let ended: Ended =
+            command.arg(argument).args(["--format", "json", "--backend", "ndarray"]).output().unwrap().into();
+        assert_eq!(ended.code, Some(0), "{argument:?}: {}", ended.err);
+        assert_eq!(ended.json()["results"][0]["predictions"][0]["class"], 7, "{argument:?}");
+    }
 }
