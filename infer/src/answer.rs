@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kiln::Classifier;
 use kiln_model::top;
 use serde::Serialize;
 
@@ -35,7 +36,7 @@ pub struct Named {
     pub class: usize,
     /// Its name.
     pub name: String,
-    /// Its probability, 0 to 1.
+    /// Its probability at the temperature of the weights, 0 to 1.
     pub confidence: f64,
 }
 
@@ -80,17 +81,18 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 impl Classification {
-    /// The `topk` likeliest of `classes` by an image's logits, which are kept if `keep_logits`; `forward` is its share
-    /// of the batch's time.
+    /// The `topk` likeliest of a classifier's classes by an image's logits, which are kept if `keep_logits`; `forward` is its
+    /// share of the batch's time.
     pub fn new(
         image: &Prepared,
         logits: Vec<f32>,
-        classes: &[Arc<str>],
+        classifier: &Classifier,
         topk: usize,
         keep_logits: bool,
         forward: Duration,
     ) -> Self {
-        let named = top(&logits, topk).into_iter().map(|best| Named {
+        let classes = classifier.classes();
+        let named = top(&logits, topk, classifier.temperature()).into_iter().map(|best| Named {
             class: best.class,
             name: classes[best.class].to_string(),
             confidence: best.confidence,

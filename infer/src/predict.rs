@@ -113,12 +113,11 @@ fn classify(
     }
     let start = Instant::now();
     let logits = classifier.logits_of_pixels(&pixels).unwrap_or_else(|error| unreachable!("whole images: {error}"));
-    let classes = classifier.classes();
-    let mut rows = logits.chunks_exact(classes.len());
+    let mut rows = logits.chunks_exact(classifier.classes().len());
     let share: Duration = start.elapsed() / rows.len() as u32;
     let mut answer = |image: Prepared| {
         let logits = rows.next().unwrap_or_default().to_vec();
-        Classification::new(&image, logits, classes, options.topk, options.logits, share)
+        Classification::new(&image, logits, classifier, options.topk, options.logits, share)
     };
     images.into_iter().map(|image| image.map(&mut answer)).collect()
 }

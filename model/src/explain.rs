@@ -189,7 +189,7 @@ impl<B: Backend> InferenceNetwork<B> {
         }
         let row = self.logits(image.clone(), [1, channels, rows, columns])?;
         let class = self.class_or_likeliest(class, &row)?;
-        let whole = softmax(&row)[class];
+        let whole = softmax(&row, self.temperature)[class];
         let steps = |length: usize| (0..=length.saturating_sub(occluder.side)).step_by(occluder.stride);
         let places: Vec<[usize; 2]> = steps(rows).flat_map(|top| steps(columns).map(move |left| [top, left])).collect();
         let mut values = Vec::with_capacity(places.len());
@@ -197,7 +197,9 @@ impl<B: Backend> InferenceNetwork<B> {
             let images =
                 batch.iter().flat_map(|&place| covered(&image, [channels, rows, columns], place, occluder.side));
             let logits = self.logits(images.collect(), [batch.len(), channels, rows, columns])?;
-            values.extend(logits.chunks_exact(row.len()).map(|row| (whole - softmax(row)[class]) as f32));
+            values.extend(
+                logits.chunks_exact(row.len()).map(|row| (whole - softmax(row, self.temperature)[class]) as f32),
+            );
         }
         let (height, width) = (steps(rows).count(), steps(columns).count());
         Ok(HeatMap { layer: String::new(), class, height, width, values })

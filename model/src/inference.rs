@@ -18,6 +18,8 @@ pub struct InferenceNetwork<B: Backend> {
     architecture: Architecture,
     /// `[channels, height, width]` of an image that went through the preprocessing.
     pub(crate) shape: [usize; 3],
+    /// What logits are divided by before they become probabilities.
+    pub(crate) temperature: f64,
     pub(crate) device: B::Device,
 }
 
@@ -54,9 +56,10 @@ impl<B: Backend> InferenceNetwork<B> {
         let &Preprocess { channels, height, width, .. } = preprocess;
         let (normaliser, architecture) = (Normaliser::new(preprocess), weights.architecture());
         let shape = [channels, height, width];
+        let temperature = weights.description().temperature.unwrap_or(1.);
         let network = weights.into_network(&device)?;
         let pass = Compute::with_fixed_weights(device.clone());
-        Ok(Self { network, pass, normaliser, architecture, shape, device })
+        Ok(Self { network, pass, normaliser, architecture, shape, temperature, device })
     }
 
     /// The logits `[N, classes]`, row by row, of a batch of pixels `[N, C, H, W]` as

@@ -25,7 +25,10 @@ pub use compute::Compute;
 pub use graph::Graph;
 pub use inference::{BatchShapeError, InferenceNetwork};
 pub use layers::{BasicConv, Layer, MaxPool, conv_block, run_images, run_rows};
-pub use metrics::{Confusion, Metrics, RankedClass, log_softmax, softmax, top};
+pub use metrics::{
+    ClassScores, Confusion, Interval, Judgement, MacroScores, Metrics, Paired, RankedClass, ReliabilityBin,
+    TemperatureError, expected_calibration_error, fit_temperature, log_softmax, reliability, softmax, top, wilson,
+};
 pub use network::Network;
 pub use parameters::{
     NamedTensor, Parameter, ParameterError, load_state_dict, parameter_count, parameters, shapes, state_dict,

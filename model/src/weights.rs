@@ -158,6 +158,7 @@ impl Weights {
                 classes,
                 format: FORMAT,
                 preprocess,
+                temperature: None,
                 training: Provenance::default(),
             };
             Ok(Self { path: path.to_owned(), architecture, description, tensors, averaged })
@@ -220,6 +221,7 @@ impl Weights {
             classes: torch::usual_classes(count).unwrap_or_default(),
             format: FORMAT,
             preprocess,
+            temperature: None,
             training: Provenance { seed, ..Provenance::default() },
         };
         Self {
@@ -229,6 +231,13 @@ impl Weights {
             tensors: state_dict(&network),
             averaged: false,
         }
+    }
+
+    /// The same weights with another temperature, which their probabilities are then taken at.
+    #[must_use]
+    pub fn with_temperature(mut self, temperature: f64) -> Self {
+        self.description.temperature = Some(temperature);
+        self
     }
 
     /// What the file says about itself.

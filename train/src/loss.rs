@@ -97,7 +97,7 @@ fn soft_cross_entropy(logits: &[f32], targets: &[f64], classes: usize) -> (f64, 
     let mut gradient = Vec::with_capacity(logits.len());
     for (row, targets) in logits.chunks_exact(classes).zip(targets.chunks_exact(classes)) {
         let total: f64 = targets.iter().sum();
-        for (logarithm, target) in log_softmax(row).into_iter().zip(targets) {
+        for (logarithm, target) in log_softmax(row, 1.).into_iter().zip(targets) {
             loss -= target * logarithm;
             gradient.push((logarithm.exp() * total - target) as f32);
         }

@@ -53,6 +53,7 @@ impl RunDir {
             config: Config { classes: data.classes.len() },
             format: FORMAT,
             preprocess: data.preprocess.clone(),
+            temperature: None,
             training: Provenance {
                 dataset: data.name.clone(),
                 epoch: 0,

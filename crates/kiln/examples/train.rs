@@ -42,14 +42,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         classes: digits.classes,
         format: FORMAT,
         preprocess,
+        temperature: None,
         training: Default::default(),
     };
     let classifier = Classifier::options().load_bytes(&to_bytes(&network.valid(), &description)?)?;
     let images = (0..1000).map(|index| digits.test.pixels(index).map(<[u8]>::to_vec));
     let images: Vec<u8> = images.collect::<Option<Vec<_>>>().ok_or("images in memory")?.concat();
     let logits = classifier.logits_of_pixels(&images)?;
-    let right =
-        logits.chunks(10).zip(digits.test.labels()).filter(|(row, label)| kiln::model::top(row, 1)[0].class == *label);
+    let right = logits
+        .chunks(10)
+        .zip(digits.test.labels())
+        .filter(|(row, label)| kiln::model::top(row, 1, 1.)[0].class == *label);
     println!("{:.1} % of 1,000 test images", right.count() as f64 / 10.);
     Ok(())
 }

@@ -9,7 +9,7 @@ pub struct Prediction {
     pub class: usize,
     /// Name of the class.
     pub name: Arc<str>,
-    /// Softmax probability, 0 to 1.
+    /// Softmax probability, 0 to 1, at the temperature of the weights.
     pub probability: f64,
 }
 
@@ -22,8 +22,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn new(logits: Vec<f32>, classes: &[Arc<str>], blank: bool) -> Self {
-        let ranked = kiln_model::top(&logits, classes.len()).into_iter();
+    pub(crate) fn new(logits: Vec<f32>, classes: &[Arc<str>], temperature: f64, blank: bool) -> Self {
+        let ranked = kiln_model::top(&logits, classes.len(), temperature).into_iter();
         let predictions = ranked.map(|ranked| Prediction {
             class: ranked.class,
             name: classes[ranked.class].clone(),

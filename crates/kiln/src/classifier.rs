@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use image::DynamicImage;
 use kiln_backend::{Backend, Program, Target};
+use kiln_data::preprocess::Fitted;
 use kiln_data::{Picture, Preprocess};
 use kiln_model::explain::{ExplainError, FeatureMaps, Filters, HeatMap, Occluder};
 use kiln_model::weights::{Weights, WeightsError};
@@ -22,6 +23,7 @@ pub struct Classifier {
     architecture: Architecture,
     classes: Vec<Arc<str>>,
     preprocess: Preprocess,
+    temperature: f64,
 }
 
 /// A [`kiln_model::InferenceNetwork`] on any backend.
@@ -85,7 +87,8 @@ impl Classifier {
         let description = weights.description();
         let classes = description.classes.iter().map(|name| name.as_str().into()).collect();
         let (preprocess, architecture) = (description.preprocess.clone(), weights.architecture());
-        Ok(Self { network: target.run(Load(weights))?, architecture, classes, preprocess })
+        let temperature = description.temperature.unwrap_or(1.);
+        Ok(Self { network: target.run(Load(weights))?, architecture, classes, preprocess, temperature })
     }
 
     /// Classifies a picture of any size and colour type.
@@ -131,7 +134,10 @@ impl Classifier {
         let pixels: Vec<u8> = prepared.iter().flat_map(|prepared| prepared.pixels.iter().copied()).collect();
         let logits = self.network.logits_of_pixels(&pixels)?;
         let rows = logits.chunks_exact(self.classes.len()).zip(&prepared);
-        Ok(rows.map(|(row, prepared)| Answer::new(row.to_vec(), &self.classes, !prepared.found_ink)).collect())
+        let answer = |(row, prepared): (&[f32], &Fitted)| {
+            Answer::new(row.to_vec(), &self.classes, self.temperature, !prepared.found_ink)
+        };
+        Ok(rows.map(answer).collect())
     }
 
     /// The logits `[N, classes]`, row by row, of images that are normalised already: `images` are the numbers of a tensor
@@ -198,6 +204,11 @@ impl Classifier {
         &self.classes
     }
 
+    /// What logits are divided by before they become probabilities; 1 for weights that were not calibrated.
+    pub fn temperature(&self) -> f64 {
+        self.temperature
+    }
+
     /// How pictures become the network's input.
     pub fn preprocess(&self) -> &Preprocess {
         &self.preprocess
@@ -213,9 +224,9 @@ fn read(mut file: std::fs::File) -> std::io::Result<Vec<u8>> {
 
 impl std::fmt::Debug for Classifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { architecture, classes, preprocess, network: _ } = self;
+        let Self { architecture, classes, preprocess, temperature, network: _ } = self;
         let mut debug = f.debug_struct("Classifier");
         debug.field("architecture", architecture).field("classes", &classes.len());
-        debug.field("preprocess", preprocess).finish_non_exhaustive()
+        debug.field("preprocess", preprocess).field("temperature", temperature).finish_non_exhaustive()
     }
 }

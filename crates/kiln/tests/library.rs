@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, GrayImage, Luma, RgbaImage};
+use kiln::model::weights::Weights;
 use kiln::{Architecture, BackendName, Classifier, Error};
 
 fn assets(path: &str) -> PathBuf {
@@ -34,6 +35,22 @@ fn samples_are_read_one_by_one_in_batches_and_from_files() {
         assert!((sum - 1.).abs() < 1e-9 && answer.best().probability >= answer.top(2)[1].probability, "{sum}");
     }
     assert!(classifier.classify_batch([]).unwrap().is_empty());
+}
+
+#[test]
+fn a_temperature_changes_probabilities_and_nothing_else() {
+    let weights = Weights::read(&assets("models/resnet8-mnist.safetensors")).unwrap();
+    let plain = Classifier::options().place(weights.clone()).unwrap();
+    let cold = Classifier::options().place(weights.with_temperature(0.5)).unwrap();
+    assert_eq!((plain.temperature(), cold.temperature()), (1., 0.5));
+    let (plain, cold) = (plain.classify(&sample(7)).unwrap(), cold.classify(&sample(7)).unwrap());
+    assert_eq!(plain.logits(), cold.logits());
+    let probability = |answer: &kiln::Answer, class: usize| {
+        answer.top(10).iter().find(|prediction| prediction.class == class).unwrap().probability
+    };
+    // Halving the temperature squares the probabilities' ratios.
+    let ratio = |answer: &kiln::Answer| probability(answer, 7) / probability(answer, 1);
+    assert!((ratio(&cold) / ratio(&plain).powi(2) - 1.).abs() < 1e-6, "{} {}", ratio(&cold), ratio(&plain));
 }
 
 #[test]

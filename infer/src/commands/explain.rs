@@ -94,7 +94,7 @@ impl Explain {
             save(folder, &sheets)?;
         }
         let logits = classifier.logits_of_pixels(pixels).map_err(failure)?;
-        let best = top(&logits, 3).into_iter();
+        let best = top(&logits, 3, classifier.temperature()).into_iter();
         let best: Vec<_> = best.map(|best| (best.class, &*classifier.classes()[best.class], best.confidence)).collect();
         let written = match self.format {
             TableFormat::Json => {

@@ -28,6 +28,9 @@ pub struct Description {
     pub format: u32,
     /// How an image becomes the network's input.
     pub preprocess: Preprocess,
+    /// What logits are divided by before they become probabilities, above 0; `None` leaves them as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// How the weights came about.
     pub training: Provenance,
 }
@@ -79,6 +82,9 @@ impl Description {
         }
         let description: Self = serde_json::from_value(value).map_err(damaged)?;
         description.preprocess.validate().map_err(|error| Fault::Description(error.to_string()))?;
+        if let Some(temperature) = description.temperature.filter(|&value| !(value > 0. && value.is_finite())) {
+            return Err(Fault::Description(format!("the temperature is {temperature}, expected a number above 0")));
+        }
         Ok(description)
     }
 }

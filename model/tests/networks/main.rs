@@ -4,5 +4,6 @@ mod exchange;
 mod explain;
 mod golden;
 mod gradients;
+mod statistics;
 mod weights;
 mod zoo;

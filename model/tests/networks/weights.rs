@@ -15,6 +15,7 @@ fn description(architecture: Architecture) -> Description {
         config: Config { classes: 10 },
         format: FORMAT,
         preprocess: Preprocess::mnist(),
+        temperature: None,
         training: Provenance {
             dataset: "mnist".to_owned(),
             epoch: 3,
@@ -60,6 +61,25 @@ fn what_is_written_comes_back() {
         assert_eq!(weights.architecture(), architecture);
         let read = weights.into_network::<Reference>(&Default::default()).unwrap();
         assert_eq!(state_dict(&read), state_dict(&network(architecture)));
+    }
+}
+
+#[test]
+fn a_temperature_is_kept_and_files_without_one_stay_as_they_are() {
+    let plain = bytes(Architecture::LectureCnn);
+    assert!(!String::from_utf8_lossy(&plain).contains("temperature"));
+    let weights = Weights::from_bytes(&plain, Path::new("w.safetensors")).unwrap();
+    assert_eq!(weights.to_bytes(false).unwrap(), plain);
+    let written = weights.with_temperature(0.625).to_bytes(false).unwrap();
+    let read = Weights::from_bytes(&written, Path::new("w.safetensors")).unwrap();
+    assert_eq!(read.description(), &Description { temperature: Some(0.625), ..description(Architecture::LectureCnn) });
+    for bad in ["0.0", "-1.5", "\\\"2\\\""] {
+        let header = |header: String| {
+            let header = header.replace("0.625", bad);
+            format!("{header:<width$}", width = header.len().next_multiple_of(8))
+        };
+        let message = fault(&with_header(&written, header));
+        assert!(message.contains("damaged") || message.contains("temperature"), "{bad}: {message}");
     }
 }
 

@@ -34,7 +34,7 @@ impl MisreadImages {
             let Some(predicted) = (0..classes).rev().max_by(|&a, &b| row[a].total_cmp(&row[b])) else { continue };
             if truth != predicted {
                 let pixels = self.images.pixels(index).unwrap_or_default().to_vec();
-                let confidence = softmax(row)[predicted] as f32;
+                let confidence = softmax(row, 1.)[predicted] as f32;
                 self.found.push(Misread { index, width, height, pixels, truth, predicted, confidence });
             }
         }
