@@ -192,7 +192,7 @@ where
         }
         let before = self.progress.seconds;
         let train = self.progress.train;
-        self.progress.complete_epoch(Row {
+        let is_best = self.progress.complete_epoch(Row {
             epoch: self.progress.epoch,
             train_loss: train.loss(),
             train_accuracy: train.accuracy(),
@@ -212,7 +212,7 @@ where
         let iteration = self.progress.iteration;
         let Some(row) = self.progress.rows.last_mut() else { return Ok(true) };
         row.seconds = before + started.elapsed().as_secs_f64();
-        self.observers.tell(Event::Epoch(Epoch { row, iteration, valid, confusion: &confusion }))?;
+        self.observers.tell(Event::Epoch(Epoch { row, iteration, valid, is_best, confusion: &confusion }))?;
         Ok(true)
     }
 

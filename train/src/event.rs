@@ -58,6 +58,8 @@ pub struct Epoch<'a> {
     pub iteration: usize,
     /// Metrics of the evaluation.
     pub valid: Metrics,
+    /// Whether it is the best so far.
+    pub is_best: bool,
     /// How often each class was taken for each in the evaluation.
     pub confusion: &'a Confusion,
 }

@@ -20,10 +20,12 @@ use crate::optim::optimizer::Optimizer;
 use crate::options::Options;
 use crate::options::recipe::Recipe;
 use crate::run_dir::checkpoint::{Checkpoint, NewestCheckpoint};
+use crate::run_dir::evaluation::{BestEvaluation, Evaluation};
 use crate::run_dir::history::History;
 use crate::run_dir::log::Log;
 use crate::run_dir::outcome::Outcome;
 use crate::run_dir::progress::Progress;
+use crate::run_dir::report::RunReport;
 use crate::run_dir::tensorboard::EventFile;
 use crate::run_dir::{RunDir, newest_checkpoint};
 use crate::stop::StopRequest;
@@ -222,7 +224,9 @@ impl Run<'_> {
         let events =
             EventFile::create(run.path(), progress.iteration + 1).map_err(|error| Error::write(run.path(), error))?;
         let screen = ui::start(machine.dashboard, info, &data.valid, valid_name, stop)?;
-        let mut observers = Observers(vec![screen, Box::new(log), Box::new(history), Box::new(events)]);
+        let evaluations = BestEvaluation::default();
+        let mut observers =
+            Observers(vec![screen, Box::new(log), Box::new(history), Box::new(events), Box::new(evaluations.clone())]);
         run.set_latest()?;
         if !left_out.is_empty() {
             observers.tell(Event::Note(&format!("these begin at random: {left_out}")))?;
@@ -264,9 +268,11 @@ impl Run<'_> {
             let resume = format!("continue with --resume {}", run.path().display());
             let line = format!("interrupted after {done} epochs and {batch} batches, saved; {resume}");
             engine.observers.tell(Event::Note(&line))?;
+            write_report(&options, &engine, None, evaluations.take());
             return Ok(ending);
         }
-        let outcome = finish(&options, &target, &mut engine)?;
+        let (outcome, evaluation) = finish(&options, &target, &mut engine, evaluations.take())?;
+        write_report(&options, &engine, Some(&outcome), Some(evaluation));
         engine.observers.tell(Event::Note(&outcome.summary(&run, valid_name)))?;
         Ok(ending)
     }
@@ -305,8 +311,25 @@ fn headline(recipe: &Recipe, data: &RunData, target: &Target, run: &RunFolder, p
     )
 }
 
-/// Tests the last and the best weights where that was not done after each epoch, and writes how the run ended.
-fn finish<B>(options: &Options, target: &Target, engine: &mut Engine<'_, B>) -> Result<Outcome, Error>
+/// Writes the run's page.
+fn write_report<B>(options: &Options, engine: &Engine<'_, B>, outcome: Option<&Outcome>, evaluation: Option<Evaluation>)
+where
+    B: AutodiffBackend + Backend,
+    B::InnerBackend: Backend,
+{
+    let Engine { data, progress, run_dir, .. } = engine;
+    let (run, evaluation) = (&run_dir.folder, evaluation.as_ref());
+    RunReport { run, options, data, progress, outcome, evaluation }.write();
+}
+
+/// Tests the last and the best weights where that was not done after each epoch, and writes how the run ended. What the
+/// evaluation of the best epoch found is looked up again if `found` is not it, as in a run that was resumed after it.
+fn finish<B>(
+    options: &Options,
+    target: &Target,
+    engine: &mut Engine<'_, B>,
+    found: Option<Evaluation>,
+) -> Result<(Outcome, Evaluation), Error>
 where
     B: AutodiffBackend + Backend,
     B::InnerBackend: Backend,
@@ -345,7 +368,11 @@ where
         device: target.adapter().to_string(),
     };
     run_dir.write_outcome(&outcome)?;
-    Ok(outcome)
+    let evaluation = match found.filter(|found| found.epoch == best.epoch) {
+        Some(evaluation) => evaluation,
+        None => Evaluation::of(&of_best, best.epoch, data, options, device)?,
+    };
+    Ok((outcome, evaluation))
 }
 
 /// Classifies a set of images.

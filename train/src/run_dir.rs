@@ -1,10 +1,12 @@
 //! What a run keeps in its folder: weights, checkpoints, records of its epochs.
 
 pub mod checkpoint;
+pub mod evaluation;
 pub mod history;
 pub mod log;
 pub mod outcome;
 pub mod progress;
+pub mod report;
 pub mod tensorboard;
 
 use burn::tensor::backend::Backend as BurnBackend;

@@ -52,6 +52,11 @@ impl RunFolder {
         self.path.join("result.json")
     }
 
+    /// The run on a page.
+    pub fn report(&self) -> PathBuf {
+        self.path.join("report.html")
+    }
+
     /// Weights of the best epoch.
     pub fn best(&self) -> PathBuf {
         self.path.join("best.safetensors")

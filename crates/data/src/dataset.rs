@@ -26,7 +26,7 @@ mod table;
 pub use catalogue::{CATALOGUE, NamedDataset, PublishedFile, Reader, find, is_named};
 pub use cifar::Cifar;
 pub use image_set::{ImageSet, LabelledImage};
-pub use splits::{LoadOptions, Splits};
+pub use splits::{LoadOptions, Splits, validation_count};
 
 use crate::error::DataError;
 

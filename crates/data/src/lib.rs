@@ -21,7 +21,7 @@ mod random;
 
 pub use augment::Augment;
 pub use batch::{Mix, PlainBatch};
-pub use dataset::{ImageSet, LabelledImage, LoadOptions, Splits, is_named};
+pub use dataset::{ImageSet, LabelledImage, LoadOptions, Splits, is_named, validation_count};
 pub use download::cache_dir;
 pub use error::DataError;
 pub use loader::{Batches, Loader, LoaderConfig};

@@ -275,9 +275,6 @@ impl Recipe {
 
     /// How many of `len` training images are for validation.
     pub fn validation_count(&self, len: usize) -> usize {
-        match self.valid_split {
-            split if split < 1. => (split * len as f64).round() as usize,
-            split => split as usize,
-        }
+        kiln_data::validation_count(self.valid_split, len)
     }
 }

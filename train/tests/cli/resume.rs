@@ -18,6 +18,14 @@ fn assert_same(bench: &Bench, whole: &str, resumed: &str) {
     assert_eq!(bench.metrics(whole), bench.metrics(resumed), "{resumed}: the metrics");
     let read = |name: &str| fs::read(bench.run(name).join("best.safetensors")).unwrap();
     assert_eq!(read(whole), read(resumed), "{resumed}: the best weights");
+    assert_eq!(report(bench, whole), report(bench, resumed), "{resumed}: the report");
+}
+
+/// A run's page from its curves to its mistakes, where no times stand.
+fn report(bench: &Bench, run: &str) -> String {
+    let page = fs::read_to_string(bench.run(run).join("report.html")).unwrap();
+    let (start, end) = (page.find("<h2>Curves").unwrap(), page.find("<h2>Epochs").unwrap());
+    page[start..end].to_owned()
 }
 
 #[test]

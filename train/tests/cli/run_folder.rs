@@ -21,6 +21,7 @@ fn every_file_of_the_run_folder_is_written() {
         "config.toml",
         "metrics.csv",
         "result.json",
+        "report.html",
         "best.safetensors",
         "last.safetensors",
         "checkpoints",
@@ -29,7 +30,7 @@ fn every_file_of_the_run_folder_is_written() {
         assert!(names.iter().any(|there| there == name), "{name} in {names:?}");
     }
     assert_eq!(names.iter().filter(|name| name.starts_with("events.out.tfevents.")).count(), 1);
-    assert_eq!(names.len(), 8, "nothing else: {names:?}");
+    assert_eq!(names.len(), 9, "nothing else: {names:?}");
     assert_eq!(fs::read_to_string(run.join("train.log")).unwrap(), stdout);
 
     let result: Value = serde_json::from_slice(&fs::read(run.join("result.json")).unwrap()).unwrap();
@@ -118,4 +119,33 @@ fn the_other_network_optimizers_and_schedules_train() {
     }
     let rate = |row: usize| bench.metrics("step")[row]["lr"].parse::<f64>().unwrap();
     assert_eq!((rate(0), rate(1)), (0.01, 0.005));
+}
+
+#[test]
+fn the_report_is_a_page_about_the_run() {
+    let bench = Bench::new();
+    bench.trained("--name t --valid-split 100 --limit-test 150 --epochs 3");
+    let read = || fs::read_to_string(bench.run("t").join("report.html")).unwrap();
+    let page = read();
+    let result: Value = serde_json::from_slice(&fs::read(bench.run("t").join("result.json")).unwrap()).unwrap();
+    let accuracy = format!("{:.2} %", 100. * result["best_test_accuracy"].as_f64().unwrap());
+    for part in [&accuracy, "95 % interval", "validation set", "learning rate", "valid_split = 100", "<svg", "Kiln"] {
+        assert!(page.contains(part), "no {part}");
+    }
+    // The counts of the confusion matrix are the images of the validation set, and those off its diagonal its mistakes.
+    let cells = |class: &str| -> usize {
+        let cells = page.split("<td class=\"").filter(|cell| cell.starts_with(class));
+        cells.map(|cell| cell.split(['>', '<']).nth(1).unwrap().parse::<usize>().unwrap()).sum()
+    };
+    let best = result["best_valid_accuracy"].as_f64().unwrap();
+    assert_eq!((cells("right") + cells("wrong"), cells("right")), (100, (100. * best).round() as usize));
+    assert_eq!(page.matches("data:image/png").count(), cells("wrong").min(25));
+    assert!(!page.contains("http-equiv") && !page.contains("<script") && !page.contains("src=\"http"));
+
+    // What the page repeats is in other files, so a run goes on without it.
+    fs::remove_file(bench.run("t").join("report.html")).unwrap();
+    fs::create_dir_all(bench.run("t").join("report.html/in-the-way")).unwrap();
+    let resumed = bench.resumed("--resume t --epochs 4");
+    let message = text(&resumed.stderr);
+    assert!(message.contains("warning: ") && message.contains("report.html: cannot be written"), "{message}");
 }

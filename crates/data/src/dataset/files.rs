@@ -22,9 +22,14 @@ impl PictureFiles {
         Self { folder, paths, unreadable: Mutex::new(unreadable) }
     }
 
+    /// The file's path.
+    pub(crate) fn path(&self, place: usize) -> Option<PathBuf> {
+        Some(self.folder.join(self.paths.get(place)?))
+    }
+
     /// Reads and decodes a file. If that fails, records why and returns `None`.
     pub(crate) fn read(&self, place: usize) -> Option<Picture> {
-        let path = self.folder.join(self.paths.get(place)?);
+        let path = self.path(place)?;
         match decode(&path) {
             Ok(picture) => Some(picture),
             Err(reason) => {
@@ -42,7 +47,7 @@ impl PictureFiles {
 
     /// Why a file is unreadable, if it was found to be.
     pub(crate) fn unreadable_reason(&self, place: usize) -> Option<String> {
-        let path = self.folder.join(self.paths.get(place)?);
+        let path = self.path(place)?;
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).get(&path).cloned()
     }
 

@@ -77,6 +77,14 @@ impl ImageSet {
         }
     }
 
+    /// The file of an image; `None` if `index` is out of range or the images are in memory.
+    pub fn path(&self, index: usize) -> Option<PathBuf> {
+        match &self.images {
+            Storage::Memory { .. } => None,
+            Storage::Files(files) => files.path(self.place(index)?),
+        }
+    }
+
     /// The files found unreadable so far, each with the reason, in alphabetical order.
     pub fn unreadable(&self) -> Vec<(PathBuf, String)> {
         match &self.images {

@@ -33,6 +33,11 @@ pub struct LoadOptions {
     pub skip_unreadable: bool,
 }
 
+/// How many of `len` training images a validation split is for: a share of them if it is below 1, else their number.
+pub fn validation_count(split: f64, len: usize) -> usize {
+    if split < 1. { (split * len as f64).round() as usize } else { split as usize }
+}
+
 /// The last part of a path, which is the name of a dataset given by path.
 pub(super) fn folder_name(folder: &Path) -> String {
     let full = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());

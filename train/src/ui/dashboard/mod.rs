@@ -242,7 +242,7 @@ mod tests {
             seconds: 1.,
             images_per_second: 2.,
         };
-        let epoch = Epoch { row: &row, iteration: 1, valid: metrics, confusion: &confusion };
+        let epoch = Epoch { row: &row, iteration: 1, valid: metrics, is_best: true, confusion: &confusion };
         for event in [batch(Split::Train), Event::Evaluation, batch(Split::Valid), Event::Epoch(epoch)] {
             dashboard.observe(&event).unwrap();
         }
