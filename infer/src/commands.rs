@@ -3,6 +3,7 @@
 mod bench;
 mod classify;
 mod doctor;
+mod evaluate;
 mod explain;
 mod export;
 mod models;
@@ -17,6 +18,7 @@ use kiln_cli::Failure;
 
 use bench::Bench;
 pub use classify::Classify;
+use evaluate::Evaluate;
 use explain::Explain;
 use export::Export;
 use models::Models;
@@ -25,6 +27,8 @@ use models::Models;
 pub enum Command {
     /// List the architectures, or one's layers
     Models(Models),
+    /// Judge weights by a dataset: accuracy, calibration, confusion, worst mistakes; or compare two
+    Evaluate(Evaluate),
     /// Show what a network sees in an image, and where it looks
     Explain(Explain),
     /// Write weights to another file: one of Kiln's, a plain one for PyTorch, or ONNX
@@ -40,6 +44,7 @@ impl Command {
     pub fn run(self) -> Result<ExitCode, Failure> {
         match self {
             Self::Models(models) => models.run(),
+            Self::Evaluate(evaluate) => evaluate.run(),
             Self::Explain(explain) => explain.run(),
             Self::Export(export) => export.run(),
             Self::Bench(bench) => bench.run(),

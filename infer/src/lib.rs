@@ -5,12 +5,14 @@
 //! ```
 //!
 //! [`predict`] walks this way batch by batch, so memory does not grow with the number of images. [`choose`] finds the
-//! weights, [`models`] and [`doctor`] say what this build has and whether it computes correctly.
+//! weights, [`evaluate`](mod@evaluate) judges them by a dataset, [`models`] and [`doctor`] say what this build has and whether it
+//! computes correctly.
 
 mod answer;
 pub mod bench;
 mod choose;
 pub mod doctor;
+pub mod evaluate;
 pub mod explain;
 pub mod inputs;
 pub mod models;

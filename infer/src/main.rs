@@ -28,7 +28,7 @@ struct Flags {
 
 const AFTER_HELP: &str = "\
 A file called like a command, such as `models`, is ./models.
-Exit codes: 0 good, 1 an input could not be classified, 2 usage, 3 weights, 5 backend or device, 6 output.";
+Exit codes: 0 good, 1 an input could not be classified, 2 usage, 3 weights, 4 dataset, 5 backend or device, 6 output.";
 
 fn main() -> ExitCode {
     finish(infer())

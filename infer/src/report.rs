@@ -1,5 +1,6 @@
 //! Answers on their way out: text for people, JSON, JSON lines and CSV for programs.
 
+mod counted;
 mod csv;
 mod json;
 mod text;
@@ -59,6 +60,11 @@ pub fn report<'a>(
         Format::Jsonl => Box::new(WithErrors(json::Lines::new(out))),
         Format::Csv => Box::new(WithErrors(csv::Csv::new(out))),
     }
+}
+
+/// The same report, with a count on standard error of what it wrote, if that is a terminal.
+pub fn counted<'a>(report: Box<dyn Report + 'a>) -> Box<dyn Report + 'a> {
+    Box::new(counted::Counted::new(report))
 }
 
 /// Says each error on standard error too.

@@ -6,6 +6,7 @@ mod failure;
 mod fit;
 mod generate;
 mod pretrained;
+mod progress;
 mod runs;
 
 pub use backend::{BackendArgs, MAX_THREADS};
@@ -14,4 +15,5 @@ pub use failure::{Exit, Failure, finish, note, one_line};
 pub use fit::{FitName, Interpolation};
 pub use generate::Generate;
 pub use pretrained::{fetch_pretrained, pretrained};
+pub use progress::{ProgressBar, progress_bar, progress_count};
 pub use runs::{NewRun, RunFolder, Runs, remove_unkept_run};

@@ -1,10 +1,11 @@
 //! `infer INPUT..`: classifies images.
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Args, ColorChoice};
-use infer::report::{Format, report};
+use infer::report::{Format, counted, report};
 use infer::{Counts, PredictOptions, predict};
 use kiln::Classifier;
 use kiln_cli::{BackendArgs, Exit, Failure, note};
@@ -57,6 +58,10 @@ impl Classify {
         let name = weights.path().display().to_string();
         let classifier = Classifier::on(&target, weights)?;
         let mut report = report(format, &classifier, &name, standard_output(), wants_colour(color));
+        // On a terminal the answers themselves tell how far it is.
+        if !std::io::stdout().is_terminal() {
+            report = counted(report);
+        }
         let options = PredictOptions { topk, logits, batch_size, recursive: !no_recursive, max_pixels };
         let counts = match predict(&classifier, inputs, &options, &mut *report) {
             Ok(counts) => counts,

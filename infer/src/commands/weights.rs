@@ -27,7 +27,7 @@ pub struct WeightsFlags {
     #[arg(long, group = "weights", requires = "arch")]
     pretrained: bool,
     /// Open no socket
-    #[arg(long, requires = "pretrained")]
+    #[arg(long)]
     offline: bool,
     /// A file with that network's class names, one a line [default: the ten digits, or ImageNet's 1,000 classes]
     #[arg(long, requires = "arch", value_name = "FILE")]
@@ -109,6 +109,17 @@ impl PictureFlags {
 }
 
 impl WeightsFlags {
+    /// Whether no socket may be opened.
+    pub fn offline(&self) -> bool {
+        self.offline
+    }
+
+    /// Reads other weights, which name their network themselves, with the same folder of runs.
+    pub fn read_other(&self, model: PathBuf) -> Result<Weights, Failure> {
+        let choice = Choice { model: Some(model), output: self.output.clone(), ..Choice::default() };
+        choose(&choice).map(|(weights, _)| weights)
+    }
+
     /// Reads them; where it was not the user who named them, with a line that does.
     pub fn read(self) -> Result<(Weights, Option<String>), Failure> {
         let Self { model, arch, pretrained, offline, classes, no_ema, pictures, output } = self;

@@ -3,6 +3,7 @@
 mod backends;
 mod bench;
 mod commands;
+mod evaluate;
 mod explain;
 mod export;
 mod formats;
