@@ -13,7 +13,7 @@ mod weights;
 
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{ColorChoice, Subcommand};
 use kiln_cli::Failure;
 
 use bench::Bench;
@@ -41,10 +41,10 @@ pub enum Command {
 
 impl Command {
     /// Runs it to its exit code.
-    pub fn run(self) -> Result<ExitCode, Failure> {
+    pub fn run(self, color: ColorChoice) -> Result<ExitCode, Failure> {
         match self {
             Self::Models(models) => models.run(),
-            Self::Evaluate(evaluate) => evaluate.run(),
+            Self::Evaluate(evaluate) => evaluate.run(color),
             Self::Explain(explain) => explain.run(),
             Self::Export(export) => export.run(),
             Self::Bench(bench) => bench.run(),

@@ -39,5 +39,5 @@ fn infer() -> Result<ExitCode, Failure> {
     if let Some(generate) = generate {
         return output::written(|out| generate.write::<Flags>(out));
     }
-    command.map_or_else(|| classify.run(color), Command::run)
+    command.map_or_else(|| classify.run(color), |command| command.run(color))
 }

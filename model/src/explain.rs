@@ -214,7 +214,7 @@ impl<B: Backend> InferenceNetwork<B> {
     }
 
     fn class_or_likeliest(&self, class: Option<usize>, logits: &[f32]) -> Result<usize, ExplainError> {
-        let likeliest = || crate::metrics::top(logits, 1)[0].class;
+        let likeliest = || crate::metrics::top(logits, 1, self.temperature)[0].class;
         let class = class.unwrap_or_else(likeliest);
         let classes = logits.len();
         if class < classes { Ok(class) } else { Err(ExplainError::Class { class, classes }) }

@@ -7,7 +7,7 @@
 //! A file takes `images` `[batch, C, H, W]`, float32, normalised; or, [with preprocessing](Options::with_preprocess), `pixels`
 //! of the same shape, uint8, as [`Preprocess::pixels`](kiln_data::Preprocess::pixels) gives them. It gives `logits`
 //! `[batch, classes]`. Tensors have PyTorch's names, nodes those of the graph. The metadata has, each as JSON, `architecture`,
-//! `classes`, `preprocess` and `training` of Kiln's weights files.
+//! `classes`, `preprocess`, `training` and, where there is one, `temperature` of Kiln's weights files.
 
 mod lower;
 pub mod schema;
@@ -81,12 +81,14 @@ fn metadata(description: &Description) -> Vec<StringEntry> {
             serde_json::to_string(value).unwrap_or_else(|error| unreachable!("it is in weights files: {error}"));
         StringEntry { key: key.to_owned(), value }
     }
-    vec![
+    let mut entries = vec![
         entry("architecture", &description.architecture),
         entry("classes", &description.classes),
         entry("preprocess", &description.preprocess),
         entry("training", &description.training),
-    ]
+    ];
+    entries.extend(description.temperature.map(|temperature| entry("temperature", &temperature)));
+    entries
 }
 
 /// A value whose first dimension is the batch's.

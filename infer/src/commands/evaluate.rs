@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ColorChoice, ValueEnum};
 use infer::evaluate::{
     Calibration, Comparison, DatasetChoice, EvaluateError, EvaluateOptions, Evaluated, EvaluationSet, Fit, Results,
     Split, Summary, Temperature, evaluate, text,
@@ -92,7 +92,7 @@ struct Placed {
 
 impl Evaluate {
     /// Evaluates and reports.
-    pub fn run(self) -> Result<ExitCode, Failure> {
+    pub fn run(self, color: ColorChoice) -> Result<ExitCode, Failure> {
         self.outputs.check()?;
         if let Split::Test | Split::All = self.calibrate_split {
             let what = "--calibrate-split: a temperature is found on valid or train; what is tested on the test images must not know them";
@@ -139,7 +139,7 @@ impl Evaluate {
             write_new_file(path, &weights.to_bytes(false)?)?;
         }
         self.outputs.write(&results, &set, &evaluations[0], configuration)?;
-        self.print(&results)?;
+        self.print(&results, color)?;
         Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(Exit::Input as u8) })
     }
 
@@ -213,9 +213,9 @@ impl Evaluate {
         ]
     }
 
-    fn print(&self, results: &Results) -> Result<(), Failure> {
+    fn print(&self, results: &Results, color: ColorChoice) -> Result<(), Failure> {
         let printed = match self.format {
-            Form::Text => text(results, wants_colour()),
+            Form::Text => text(results, wants_colour(color)),
             Form::Json => results.to_json(),
         };
         let mut out = standard_output();
