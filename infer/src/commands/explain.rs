@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use image::{DynamicImage, ImageFormat};
@@ -11,7 +12,7 @@ use infer::explain::{ExplainOptions, Sheet, View, explain};
 use infer::inputs::expand;
 use infer::{Prepared, prepare, printable};
 use kiln::{Classifier, Error};
-use kiln_cli::{BackendArgs, Exit, Failure, note, write_new_file};
+use kiln_cli::{BackendArgs, Exit, Failure, ProgressBar, note, write_new_file};
 use kiln_data::picture::MAX_PIXELS;
 use kiln_model::explain::Occluder;
 use kiln_model::top;
@@ -82,9 +83,15 @@ impl Explain {
         let options = self.options(&classifier)?;
         let pixels = &prepared.fitted.pixels;
         let mut sheets: Vec<Sheet> = Vec::new();
+        let spinner = ProgressBar::new_spinner();
+        spinner.enable_steady_tick(Duration::from_millis(100));
         for view in self.views(&classifier) {
+            if let Some(view) = view.to_possible_value() {
+                spinner.set_message(view.get_name().to_owned());
+            }
             sheets.append(&mut explain(&classifier, pixels, view, &options).map_err(failure)?);
         }
+        spinner.finish_and_clear();
         if sheets.is_empty() {
             let layer = self.layer.as_deref().unwrap_or_default();
             let what = format!("{}: nothing to show of `{layer}`", classifier.architecture());
