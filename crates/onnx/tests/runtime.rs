@@ -43,6 +43,7 @@ fn weights(architecture: Architecture, size: usize) -> Weights {
         config: Config { classes: CLASSES },
         format: FORMAT,
         preprocess,
+        temperature: None,
         training: Provenance::default(),
     };
     let bytes = weights::to_bytes(&network, &description).unwrap();

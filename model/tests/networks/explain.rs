@@ -40,6 +40,7 @@ fn network(name: &str, side: usize) -> (InferenceNetwork<Reference>, Vec<u8>) {
         config: Config { classes: zoo::CLASSES },
         format: FORMAT,
         preprocess,
+        temperature: None,
         training: Provenance::default(),
     };
     let bytes = weights::to_bytes(&network, &description).unwrap();

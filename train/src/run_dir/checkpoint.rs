@@ -290,6 +290,7 @@ mod tests {
             config: Config { classes: 0 },
             format: FORMAT,
             preprocess: Preprocess::mnist(),
+            temperature: None,
             training: Provenance::default(),
         }
     }
