@@ -11,6 +11,7 @@
 mod answer;
 pub mod bench;
 mod choose;
+mod columns;
 pub mod doctor;
 pub mod evaluate;
 pub mod explain;

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use burn::tensor::backend::AutodiffBackend;
 use burn_dataset::Dataset;
 use kiln_backend::{Backend, Program, Target, Training};
-use kiln_cli::{BackendArgs, NewRun, RunFolder, Runs, fetch_pretrained, note, pretrained, write_file};
+use kiln_cli::{
+    BackendArgs, NewRun, ProgressBar, RunFolder, Runs, fetch_pretrained, note, pretrained, progress_bar, write_file,
+};
 use kiln_data::ImageSet;
 use kiln_model::weights::{Fault, GivenTensors, InitialWeights, Weights, WeightsError, freeze};
 use kiln_model::{Metrics, Network, ParameterError, load_state_dict};
@@ -29,6 +31,7 @@ use crate::run_dir::report::RunReport;
 use crate::run_dir::tensorboard::EventFile;
 use crate::run_dir::{RunDir, newest_checkpoint};
 use crate::stop::StopRequest;
+use crate::ui::DashboardName;
 use crate::ui::dashboard::RunInfo;
 use crate::{step, ui};
 
@@ -384,12 +387,16 @@ fn test<B: Backend>(
     device: &B::Device,
 ) -> Result<Metrics, Error> {
     let mut metrics = Metrics::default();
+    let bar = (options.machine.dashboard != DashboardName::Off)
+        .then(|| progress_bar(images.len(), "images").with_message("testing"));
     for batch in data.test_loader(images, options).epoch(1, 0) {
         let batch = batch?;
+        bar.iter().for_each(|bar| bar.inc(options.recipe.batch_size as u64));
         if !batch.labels.is_empty() {
             metrics.add(&step::evaluate(network, batch, device).metrics);
         }
     }
+    bar.iter().for_each(ProgressBar::finish_and_clear);
     check_read(images, &metrics)?;
     Ok(metrics)
 }

@@ -50,7 +50,7 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 fn draw_curves(area: &Area<'_>, chart: &Curves) {
     let Curves { x_name, y_name, curves, .. } = chart;
-    let points = || curves.iter().flat_map(|curve| finite(curve));
+    let points = || curves.iter().flat_map(finite);
     let (across, up) = (bounds(points().map(|(x, _)| x), 0.), bounds(points().map(|(_, y)| y), 0.05));
     let drawn = ChartBuilder::on(area)
         .margin(8)

@@ -15,6 +15,7 @@ mod escape;
 mod matrix;
 mod page;
 pub mod png;
+mod table;
 
 pub use blocks::{
     Block, Column, Curve, Curves, Figure, Matrix, Mistake, Reliability, Report, RgbPicture, Section, Table,

@@ -3,11 +3,14 @@
 use crate::blocks::{Column, Matrix, Table};
 use crate::data_uri::data_uri;
 use crate::escape::escape;
-use crate::page::table;
 use crate::png;
+use crate::table::table;
 
 /// More classes make a picture.
 const READABLE: usize = 20;
+
+/// Even more are not drawn: the picture would take hundreds of megabytes, and a pixel a class says nothing.
+const DRAWN: usize = 2000;
 
 /// The power by which shares of mistakes are shown: a few among thousands matter.
 const MISTAKES: f64 = 0.3;
@@ -16,7 +19,11 @@ const MISTAKES: f64 = 0.3;
 const PAIRS: usize = 10;
 
 pub(crate) fn confusion(matrix: &Matrix) -> String {
-    let whole = if matrix.classes.len() <= READABLE { grid(matrix) } else { picture(matrix) };
+    let whole = match matrix.classes.len() {
+        0..=READABLE => grid(matrix),
+        count if count <= DRAWN => picture(matrix),
+        _ => String::new(),
+    };
     whole + &pairs(matrix)
 }
 

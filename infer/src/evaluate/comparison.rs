@@ -34,8 +34,10 @@ impl Comparison {
 
     /// Compares what two weights said of the same images.
     pub fn new(a: &Evaluated, b: &Evaluated) -> Self {
-        let pairs = a.images.iter().zip(&b.images);
-        let paired = Paired::of(pairs.map(|((_, a), (_, b))| (a.is_correct(), b.is_correct())));
+        // By index: a file may have become unreadable in between.
+        let of_b = |index: usize| b.images.binary_search_by_key(&index, |(index, _)| *index).ok();
+        let pairs = a.images.iter().filter_map(|(index, a)| Some((a, &b.images[of_b(*index)?].1)));
+        let paired = Paired::of(pairs.map(|(a, b)| (a.is_correct(), b.is_correct())));
         let Interval { low, high } = paired.interval();
         Self {
             both_correct: paired.both,

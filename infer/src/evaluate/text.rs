@@ -8,6 +8,7 @@ use super::calibration::Calibration;
 use super::comparison::Comparison;
 use super::results::Results;
 use super::summary::{ClassRow, Summary};
+use crate::columns::{fill, shortened, width};
 use crate::printable;
 
 /// Up to as many classes are shown one by one.
@@ -88,34 +89,34 @@ fn classes(out: &mut String, model: &Summary) -> fmt::Result {
     } else {
         writeln!(out)?;
     }
-    let width = rows.iter().map(|row| name(&row.name).chars().count()).max().unwrap_or(0).max(5);
-    writeln!(out, "{:<width$}  images  precision     recall         F1", "class")?;
+    let widest = rows.iter().map(|row| width(&name(&row.name))).max().unwrap_or(0).max(5);
+    writeln!(out, "{:<widest$}  images  precision     recall         F1", "class")?;
     for ClassRow { name: class, images, precision, recall, f1, .. } in rows {
         let [precision, recall, f1] = [precision, recall, f1].map(|share| percent_or_dash(*share));
-        writeln!(out, "{:<width$}  {images:>6}  {precision:>9}  {recall:>9}  {f1:>9}", name(class))?;
+        let (class, space) = (name(class), fill(&name(class), widest));
+        writeln!(out, "{class}{space}  {images:>6}  {precision:>9}  {recall:>9}  {f1:>9}")?;
     }
     Ok(())
 }
 
 /// A class's name on one line, not too long.
 fn name(class: &str) -> String {
-    let class = printable(class);
-    match class.chars().count() {
-        0..=LONGEST => class,
-        _ => class.chars().take(LONGEST - 2).chain("..".chars()).collect(),
-    }
+    shortened(class, LONGEST)
 }
 
 fn matrix(out: &mut String, model: &Summary, colour: bool) -> fmt::Result {
     let names: Vec<_> = model.class_names().map(name).collect();
-    let rows = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let widest = names.iter().map(|name| width(name)).max().unwrap_or(0);
     let digits = model.confusion.iter().flatten().max().map_or(1, |count| count.to_string().len()).max(3);
     writeln!(out, "\nconfusion: true classes downwards, predicted ones to the right")?;
-    let short = |name: &String| name.chars().take(digits).collect::<String>();
-    let heads: Vec<_> = names.iter().map(|name| format!("{:>digits$}", short(name))).collect();
-    writeln!(out, "{:<rows$}  {}", "", heads.join("  "))?;
+    let head = |name: &String| {
+        let name = shortened(name, digits);
+        fill(&name, digits) + &name
+    };
+    let heads: Vec<_> = names.iter().map(head).collect();
+    writeln!(out, "{}  {}", " ".repeat(widest), heads.join("  "))?;
     for (label, (counts, name)) in model.confusion.iter().zip(&names).enumerate() {
-        write!(out, "{name:<rows$} ")?;
+        write!(out, "{name}{} ", fill(name, widest))?;
         let total = counts.iter().sum::<u64>().max(1) as f64;
         for (predicted, &count) in counts.iter().enumerate() {
             let text = if count == 0 { "\u{b7}".to_owned() } else { count.to_string() };

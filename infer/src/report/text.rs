@@ -9,9 +9,9 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
-use unicode_width::UnicodeWidthStr;
 
 use super::{Record, Report};
+use crate::columns::{fill, width};
 use crate::{Classification, printable};
 
 /// Cells of a full bar.
@@ -93,16 +93,6 @@ impl<W: Write> Report for Text<W> {
     }
 }
 
-/// Columns of a terminal that a text takes: Chinese characters take two, combining ones none.
-fn width(text: &str) -> usize {
-    printable(text).width()
-}
-
-/// Spaces that fill a text up to a width.
-fn fill(text: &str, width: usize) -> String {
-    " ".repeat(width.saturating_sub(self::width(text)))
-}
-
 /// A bar of up to 20 cells, to an eighth of a cell.
 fn cells(share: f64) -> String {
     // What is not a number becomes 0.
@@ -114,13 +104,6 @@ fn cells(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn wide_characters_take_two_columns() {
-        assert_eq!([width("7.png"), width("数字.png"), width("e\u{301}")], [5, 8, 1]);
-        assert_eq!(fill("数", 5), "   ");
-        assert_eq!(fill("数字", 3), "");
-    }
 
     #[test]
     fn bars_are_exact_to_an_eighth_of_a_cell() {

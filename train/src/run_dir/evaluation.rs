@@ -20,13 +20,20 @@ const KEPT: usize = 25;
 pub struct Evaluation {
     /// The epoch, from 1.
     pub epoch: usize,
-    /// How often each class was taken for each.
-    pub confusion: Confusion,
+    /// How often each class was taken for each; `None` of very many classes, where a copy would take too much memory.
+    pub confusion: Option<Confusion>,
     /// The misclassified images of the highest loss, the worst first: which one of the set, and what the network said.
     pub worst: Vec<(usize, Judgement)>,
 }
 
 impl Evaluation {
+    /// Keeps what was found.
+    fn new(epoch: usize, confusion: &Confusion, worst: Vec<(usize, Judgement)>) -> Self {
+        /// Classes whose matrix takes 32 MB.
+        const MOST: usize = 2000;
+        Self { epoch, confusion: (confusion.classes() <= MOST).then(|| confusion.clone()), worst }
+    }
+
     /// Classifies the validation set with the weights of an epoch.
     ///
     /// # Errors
@@ -47,7 +54,7 @@ impl Evaluation {
                 worst.add(&output);
             }
         }
-        Ok(Self { epoch, confusion, worst: worst.take() })
+        Ok(Self::new(epoch, &confusion, worst.take()))
     }
 }
 
@@ -96,7 +103,7 @@ impl Observer for BestEvaluation {
             Event::Evaluation => running.0.clear(),
             Event::Batch(Batch { split: Split::Valid, output, .. }) => running.add(output),
             Event::Epoch(Epoch { row, is_best: true, confusion, .. }) => {
-                *best = Some(Evaluation { epoch: row.epoch, confusion: (*confusion).clone(), worst: running.take() });
+                *best = Some(Evaluation::new(row.epoch, confusion, running.take()));
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 use burn_dataset::Dataset;
 use kiln_cli::{RunFolder, note, write_file};
 use kiln_data::ImageSet;
-use kiln_model::{Interval, Judgement, wilson};
+use kiln_model::{Confusion, Interval, Judgement, wilson};
 use kiln_report::{Block, Column, Curve, Curves, Figure, Matrix, Mistake, Report, RgbPicture, Section, Table};
 
 use super::evaluation::Evaluation;
@@ -139,9 +139,11 @@ fn curves(rows: &[Row], valid_name: &str) -> Vec<Curves> {
 
 fn evaluated(evaluation: &Evaluation, data: &RunData) -> Vec<Section> {
     let Evaluation { epoch, confusion, worst } = evaluation;
-    let matrix = Matrix { classes: data.classes.clone(), counts: confusion.counts().to_vec() };
+    let matrix = |confusion: &Confusion| Matrix { classes: data.classes.clone(), counts: confusion.counts().to_vec() };
+    let confusion = confusion.as_ref().map(|confusion| Block::Confusion(matrix(confusion)));
     let on = format!("epoch {epoch} on the {} set", data.valid_name());
-    let mut sections = vec![section(&format!("Confusion matrix of {on}"), vec![Block::Confusion(matrix)])];
+    let confusion = confusion.map(|block| section(&format!("Confusion matrix of {on}"), vec![block]));
+    let mut sections: Vec<_> = confusion.into_iter().collect();
     if !worst.is_empty() {
         let mistakes = worst.iter().map(|&(index, judgement)| mistake(&data.valid, &data.classes, index, &judgement));
         sections.push(section(&format!("Worst mistakes of {on}"), vec![Block::Mistakes(mistakes.collect())]));

@@ -47,6 +47,8 @@ fn ctrl_c_inside_an_epoch_saves_and_goes_on() {
     assert_eq!(interrupt(&bench, flags, "stopped", "[2,    4]", "-INT"), Some(130));
     let log = fs::read_to_string(bench.run("stopped").join("train.log")).unwrap();
     assert!(log.contains("interrupted after 1 epochs and"), "{log}");
+    let page = fs::read_to_string(bench.run("stopped").join("report.html")).unwrap();
+    assert!(page.contains("of 4, interrupted") && page.contains("Confusion matrix of epoch 1"), "what is known so far");
     let resumed = bench.resumed("--resume stopped");
     assert!(text(&resumed.stderr).contains("continues in epoch 2 after"), "{}", text(&resumed.stderr));
     assert_same(&bench, "whole", "stopped");

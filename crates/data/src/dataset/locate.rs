@@ -50,7 +50,10 @@ fn unpack(dataset: &NamedDataset, downloaded: &Path, folder: &Path) -> Result<()
     use super::catalogue::Reader;
     match dataset.reader {
         Reader::Idx { .. } => Ok(()),
-        Reader::Cifar(cifar) => super::archive::unpack(downloaded, folder, &cifar.files()),
+        Reader::Cifar(cifar) => {
+            let _progress = super::progress::UnpackProgress::new(downloaded);
+            super::archive::unpack(downloaded, folder, &cifar.files())
+        }
     }
 }
 

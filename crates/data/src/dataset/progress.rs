@@ -1,6 +1,8 @@
-//! A line on standard error while a large folder is searched.
+//! A line on standard error while a large folder is searched, or an archive unpacked.
 
 use std::path::Path;
+#[cfg(feature = "download")]
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -33,5 +35,28 @@ impl ScanProgress {
 impl Drop for ScanProgress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Tells that an archive is being unpacked, and for how long; as [`ScanProgress`] otherwise.
+#[cfg(feature = "download")]
+pub(super) struct UnpackProgress(ProgressBar);
+
+#[cfg(feature = "download")]
+impl UnpackProgress {
+    /// An archive whose unpacking begins.
+    pub(super) fn new(archive: &Path) -> Self {
+        let style = ProgressStyle::with_template("{msg}: unpacking, {elapsed}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar = ProgressBar::new_spinner().with_style(style).with_message(archive.display().to_string());
+        bar.enable_steady_tick(Duration::from_millis(250));
+        Self(bar)
+    }
+}
+
+#[cfg(feature = "download")]
+impl Drop for UnpackProgress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
