@@ -12,6 +12,7 @@ use crate::inputs::Source;
 
 /// What is said about an image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Classification {
     /// The image as it was named.
     pub path: String,
@@ -31,6 +32,7 @@ pub struct Classification {
 
 /// A class with its name.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Named {
     /// Index of the class.
     pub class: usize,
@@ -42,6 +44,7 @@ pub struct Named {
 
 /// How an image was fitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Preprocessing {
     /// Whether dark and light were exchanged.
     pub inverted: bool,
@@ -53,6 +56,7 @@ pub struct Preprocessing {
 
 /// A rectangle, in pixels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Region {
     /// First column.
     pub left: usize,
@@ -66,6 +70,7 @@ pub struct Region {
 
 /// How long an image took, in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Milliseconds {
     /// To read and decode the file.
     pub decode: f64,

@@ -11,12 +11,13 @@ use std::iter::once;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use kiln_data::picture::DecodeError;
 use serde::Serialize;
 
 /// Where an image comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A file that the user named, not yet known to exist.
+    /// A file that the user named or sent, not yet known to exist.
     File(PathBuf),
     /// A file that was found in a folder.
     InFolder(PathBuf),
@@ -35,6 +36,7 @@ impl fmt::Display for Source {
 
 /// What kind of thing is wrong with an input; scripts may rely on the names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(rename_all = "kebab-case"))]
 pub enum ErrorCode {
     /// `missing`: there is no such file.
     Missing,
@@ -76,6 +78,7 @@ impl Serialize for ErrorCode {
 /// Why an input gets no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{path}: {message}")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct InputError {
     /// The input as it was named.
     pub path: String,
@@ -88,6 +91,16 @@ pub struct InputError {
 impl InputError {
     pub(crate) fn new(path: impl fmt::Display, code: ErrorCode, message: impl Into<String>) -> Self {
         Self { path: path.to_string(), code, message: message.into() }
+    }
+
+    /// What the decoder said about an image.
+    pub fn decode(path: impl fmt::Display, error: &DecodeError) -> Self {
+        let code = match error {
+            DecodeError::Empty => ErrorCode::Empty,
+            DecodeError::TooLarge { .. } | DecodeError::Memory { .. } => ErrorCode::TooLarge,
+            _ => ErrorCode::Decode,
+        };
+        Self::new(path, code, error.to_string())
     }
 
     /// What the system said about a path.

@@ -24,7 +24,7 @@ pub mod report;
 pub use answer::{Classification, Milliseconds, Named, Preprocessing, Region};
 pub use choose::{BUILT_IN, Choice, built_in, choose};
 pub use predict::{Counts, PredictOptions, predict};
-pub use prepare::{MAX_BYTES, Prepared, prepare};
+pub use prepare::{MAX_BYTES, Prepared, prepare, prepare_bytes};
 
 /// `text` on one line and without control characters: file names may hold both, and terminals obey them.
 pub fn printable(text: &str) -> String {

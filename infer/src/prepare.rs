@@ -32,14 +32,25 @@ pub struct Prepared {
 pub fn prepare(source: Source, preprocess: &Preprocess, max_pixels: u64) -> Result<Prepared, InputError> {
     let start = Instant::now();
     let bytes = read(&source)?;
-    let picture = Picture::decode_within(&bytes, max_pixels).map_err(|error| {
-        let code = match error {
-            DecodeError::Empty => ErrorCode::Empty,
-            DecodeError::TooLarge { .. } | DecodeError::Memory { .. } => ErrorCode::TooLarge,
-            _ => ErrorCode::Decode,
-        };
-        InputError::new(&source, code, error.to_string())
-    })?;
+    let read = start.elapsed();
+    match prepare_bytes(source.clone(), &bytes, preprocess, max_pixels) {
+        Ok(prepared) => Ok(Prepared { decode: read + prepared.decode, ..prepared }),
+        Err(error) => Err(InputError::decode(source, &error)),
+    }
+}
+
+/// Decodes and fits the bytes of an image file of at most `max_pixels` pixels.
+///
+/// # Errors
+/// If they are no image.
+pub fn prepare_bytes(
+    source: Source,
+    bytes: &[u8],
+    preprocess: &Preprocess,
+    max_pixels: u64,
+) -> Result<Prepared, DecodeError> {
+    let start = Instant::now();
+    let picture = Picture::decode_within(bytes, max_pixels)?;
     let decoded = Instant::now();
     let fitted = preprocess.pixels(&picture);
     Ok(Prepared { source, fitted, decode: decoded - start, preprocess: decoded.elapsed() })

@@ -11,6 +11,8 @@ use clap::ValueEnum;
 use kiln::Classifier;
 use kiln_cli::note;
 
+pub use json::SCHEMA;
+
 use crate::inputs::InputError;
 use crate::{Classification, printable};
 

@@ -8,7 +8,7 @@ use super::{Record, Report};
 use crate::inputs::InputError;
 
 /// The version of the object's form.
-const SCHEMA: &str = "kiln.infer/1";
+pub const SCHEMA: &str = "kiln.infer/1";
 
 /// One object. Results are written as they come, so memory holds only the errors, which stand at the end.
 pub(super) struct Json<W> {

@@ -1,0 +1,192 @@
+//! `POST /v1/explain`: what a network saw in an image, layer by layer.
+
+mod drawing;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request, State};
+use axum::response::{IntoResponse, Response};
+use infer::{Classification, Named, Prepared};
+use kiln_model::explain::ExplainError;
+use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
+use tracing::error;
+use utoipa::{IntoParams, ToSchema};
+
+use self::drawing::{Heat, Maps, Saw};
+use super::json;
+use super::prepare::prepare;
+use crate::limits::Deadline;
+use crate::models::{Loaded, Stage};
+use crate::problem::{Problem, ProblemBody};
+use crate::routes::App;
+use crate::upload::Uploads;
+
+/// How many classes the answer names.
+const NAMED: usize = 10;
+
+/// What a request may say behind its question mark.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExplainQuery {
+    /// The model's name; without it, the first model.
+    #[serde(default)]
+    model: Option<String>,
+    /// The layer to show; without it, all of them.
+    #[serde(default)]
+    layer: Option<String>,
+    /// Index of the class that Grad-CAM explains; without it, the likeliest one.
+    #[serde(default)]
+    class: Option<usize>,
+}
+
+/// What a network saw in an image.
+#[derive(Serialize, ToSchema)]
+pub struct Explanation {
+    /// The form of this object: `kiln.explain/1`.
+    schema: &'static str,
+    /// The model's name.
+    model: String,
+    /// What the network says about the image.
+    result: Classification,
+    /// The class that is explained.
+    class: Named,
+    /// What the preprocessing made of the image.
+    saw: Saw,
+    /// The convolutions and pools in order.
+    layers: Vec<LayerExplanation>,
+}
+
+/// What a layer made of an image.
+#[derive(Serialize, ToSchema)]
+pub struct LayerExplanation {
+    /// Its name.
+    name: String,
+    /// What it is, such as `conv`.
+    kind: &'static str,
+    /// Shape of its result, `[C, H, W]`.
+    shape: [usize; 3],
+    /// Its feature maps, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maps: Option<Maps>,
+    /// Where it holds what speaks for the class (Grad-CAM), if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cam: Option<Heat>,
+}
+
+/// Shows what a network saw in an image, and where its layers looked.
+///
+/// The body is an image, or a form with one.
+#[utoipa::path(
+    post, path = "/v1/explain", tag = "inference", params(ExplainQuery),
+    request_body(description = "An image, or a form with one", content(
+        (Vec<u8> = "application/octet-stream"), (Vec<u8> = "image/*"), (Vec<u8> = "multipart/form-data"),
+    )),
+    responses(
+        (status = 200, description = "What the network saw", body = Explanation),
+        (status = 400, description = "No image, a damaged form or query, or no such class", body = ProblemBody),
+        (status = 404, description = "No model or layer of this name", body = ProblemBody),
+        (status = 408, description = "The body did not arrive in time", body = ProblemBody),
+        (status = 413, description = "Too many bytes, pixels or images", body = ProblemBody),
+        (status = 415, description = "Not an image", body = ProblemBody),
+        (status = 422, description = "A damaged image", body = ProblemBody),
+        (status = 429, description = "Too many wait", body = ProblemBody,
+            headers(("Retry-After" = u64, description = "Seconds"))),
+        (status = 503, description = "The server is shutting down", body = ProblemBody),
+        (status = 504, description = "No answer in time", body = ProblemBody),
+    ),
+)]
+pub async fn explain(
+    State(app): State<Arc<App>>,
+    query: Result<Query<ExplainQuery>, QueryRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let deadline = Deadline::of(&app.limits);
+    let Query(query) = query.map_err(Problem::query)?;
+    let model = app.models.find(query.model.as_deref())?;
+    app.has_room(model)?;
+    let uploads = Uploads::read(request, &app.limits, &app.memory, deadline).await?;
+    let found = uploads.images.len();
+    let (Some(upload), 1) = (uploads.images.into_iter().next(), found) else {
+        return Err(Problem::TooManyImages { found, limit: 1 });
+    };
+    let (_room, _place) = (app.admit(model, 1)?, app.admit_explanation()?);
+    let loaded = model.current();
+    let explained = async {
+        let image = prepare(&app, Arc::clone(&loaded), upload).await?.map_err(|error| Problem::Image { error })?;
+        // One after another: each takes all processors.
+        let turn = Arc::clone(&app.explainer).acquire_owned().await;
+        let name = model.name().to_owned();
+        let explained = spawn_blocking(move || {
+            let _turn = turn;
+            rayon::scope(|_| Explanation::of(name, &loaded, &image, &query, deadline))
+        });
+        explained.await.unwrap_or_else(|failed| {
+            error!("explaining failed: {failed}");
+            Err(Problem::Internal)
+        })
+    };
+    Ok(json(&deadline.for_answer(explained).await?).into_response())
+}
+
+impl Explanation {
+    fn of(
+        model: String,
+        loaded: &Loaded,
+        image: &Prepared,
+        query: &ExplainQuery,
+        deadline: Deadline,
+    ) -> Result<Self, Problem> {
+        let (classifier, pixels) = (&loaded.classifier, &image.fitted.pixels);
+        let start = Instant::now();
+        let logits = classifier.logits_of_pixels(pixels).map_err(Problem::explain)?;
+        let forward = start.elapsed();
+        let all = Classification::new(image, logits.clone(), classifier.classes(), logits.len(), false, forward);
+        let class = query.class.unwrap_or(all.predictions[0].class);
+        let Some(class) = all.predictions.iter().find(|named| named.class == class).cloned() else {
+            return Err(Problem::explain(ExplainError::Class { class, classes: logits.len() }.into()));
+        };
+        let mut result = all;
+        result.predictions.truncate(NAMED);
+        let layers = layers(loaded, pixels, query, class.class, deadline)?;
+        Ok(Self {
+            schema: "kiln.explain/1",
+            model,
+            result,
+            class,
+            saw: Saw::of(classifier.preprocess(), pixels),
+            layers,
+        })
+    }
+}
+
+fn layers(
+    loaded: &Loaded,
+    pixels: &[u8],
+    query: &ExplainQuery,
+    class: usize,
+    deadline: Deadline,
+) -> Result<Vec<LayerExplanation>, Problem> {
+    let asked = |stage: &Stage| query.layer.as_ref().is_none_or(|layer| *layer == stage.name);
+    if let (Some(layer), false) = (&query.layer, loaded.stages.iter().any(asked)) {
+        let layers = loaded.stages.iter().map(|stage| stage.name.clone()).collect();
+        return Err(Problem::explain(ExplainError::Layer { layer: layer.clone(), layers }.into()));
+    }
+    let maps = loaded.classifier.feature_maps(pixels).map_err(Problem::explain)?;
+    let explained = loaded.stages.iter().map(|stage| {
+        let mut layer =
+            LayerExplanation { name: stage.name.clone(), kind: stage.kind, shape: stage.shape, maps: None, cam: None };
+        if !asked(stage) {
+            return Ok(layer);
+        }
+        deadline.check()?;
+        let heat = loaded.classifier.grad_cam(pixels, Some(&stage.result), Some(class)).map_err(Problem::explain)?;
+        layer.maps = maps.iter().find(|maps| maps.layer == stage.name).map(Maps::of);
+        layer.cam = Some(Heat::of(&heat));
+        Ok(layer)
+    });
+    explained.collect()
+}

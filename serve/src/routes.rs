@@ -1,0 +1,120 @@
+//! The addresses, and what all of them share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::models::{Model, Models};
+use crate::observe::observe;
+use crate::problem::Problem;
+use crate::{api, page};
+
+/// What requests share.
+pub struct App {
+    /// The models.
+    pub models: Models,
+    /// What is refused.
+    pub limits: Limits,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Bytes that bodies may still take.
+    pub memory: Arc<Semaphore>,
+    /// Images that may still be decoded at the same time.
+    pub decoders: Arc<Semaphore>,
+    /// Explanations that may be computed at the same time.
+    pub explainer: Arc<Semaphore>,
+    explanations: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    stopping: AtomicBool,
+}
+
+/// The most explanations that are being made or wait.
+const EXPLANATIONS: usize = 8;
+
+impl App {
+    /// Nothing has been asked yet.
+    pub fn new(models: Models, limits: Limits) -> Self {
+        Self {
+            models,
+            metrics: Metrics::new(),
+            memory: Arc::new(Semaphore::new(limits.memory)),
+            decoders: Arc::new(Semaphore::new(limits.decoders)),
+            explainer: Arc::new(Semaphore::new(1)),
+            explanations: Arc::new(Semaphore::new(EXPLANATIONS)),
+            queue: Arc::new(Semaphore::new(limits.queue)),
+            stopping: AtomicBool::new(false),
+            limits,
+        }
+    }
+
+    /// Room for so many images in the queue.
+    ///
+    /// # Errors
+    /// If it is full.
+    pub fn admit(&self, model: &Model, images: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let room = Arc::clone(&self.queue).try_acquire_many_owned(images as u32);
+        room.map_err(|_| busy(model))
+    }
+
+    /// Room for an explanation, which takes much longer than an answer.
+    ///
+    /// # Errors
+    /// If too many wait.
+    pub fn admit_explanation(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.explanations).try_acquire_owned().map_err(|_| Problem::Busy { retry_after: 1 })
+    }
+
+    /// Whether there is room for an image, said before its body is read.
+    ///
+    /// # Errors
+    /// If the queue is full.
+    pub fn has_room(&self, model: &Model) -> Result<(), Problem> {
+        if self.queue.available_permits() == 0 { Err(busy(model)) } else { Ok(()) }
+    }
+
+    /// From now on there are no answers, but for those that were begun.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server is about to end.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// The metrics' text, with what is measured when it is asked for.
+    pub fn metrics_text(&self) -> String {
+        let taken = |all: usize, left: &Semaphore| all.saturating_sub(left.available_permits()) as i64;
+        self.metrics.queue.set(taken(self.limits.queue, &self.queue));
+        self.metrics.bodies.set(taken(self.limits.memory, &self.memory));
+        self.metrics.text()
+    }
+}
+
+/// The queue is full until about what is in it has been computed.
+fn busy(model: &Model) -> Problem {
+    Problem::Busy { retry_after: model.batcher().backlog().as_secs().clamp(1, 60) }
+}
+
+/// All addresses.
+pub fn router(app: Arc<App>) -> Router {
+    let page = page::FILES
+        .iter()
+        .fold(Router::new(), |router, file| router.route(file.path, get(|| async { file.response() })));
+    page.route("/v1/predict", post(api::predict::predict))
+        .route("/v1/explain", post(api::explain::explain))
+        .route("/v1/model", get(api::model::model))
+        .route("/healthz", get(api::state::health))
+        .route("/metrics", get(api::state::metrics))
+        .route("/openapi.json", get(api::state::openapi))
+        .method_not_allowed_fallback(|| async { Problem::Method })
+        .fallback(|| async { Problem::NotFound })
+        .layer(from_fn_with_state(Arc::clone(&app), observe))
+        .with_state(app)
+}

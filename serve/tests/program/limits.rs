@@ -1,0 +1,131 @@
+//! What the server refuses, and that it goes on.
+
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::client::{connect, get, post, receive, request};
+use crate::{Limits, Running, sample};
+
+fn second() -> Limits {
+    Limits { timeout: Duration::from_secs(1), ..Limits::default() }
+}
+
+/// Nothing is ever decoded, so what is admitted stays until its time is over.
+fn stuck() -> Limits {
+    Limits { decoders: 0, queue: 2, images: 2, ..second() }
+}
+
+#[test]
+fn a_full_queue_is_told_with_the_time_to_try_again() {
+    let running = Running::start(stuck());
+    let (address, seven) = (running.address, sample("7.png"));
+    std::thread::scope(|scope| {
+        let ask = || scope.spawn(|| post(address, "/v1/predict", &seven));
+        let admitted = [ask(), ask()];
+        wait_for(address, "kiln_queue_images 2");
+        let refused = ask().join().expect("no panic");
+        assert_eq!((refused.status, refused.code().as_str()), (429, "busy"));
+        let seconds: u64 = refused.header("retry-after").expect("when to try again").parse().expect("seconds");
+        assert!((1..=60).contains(&seconds));
+        for answer in admitted {
+            assert_eq!(answer.join().expect("no panic").status, 504);
+        }
+        wait_for(address, "kiln_queue_images 0");
+        assert_eq!(ask().join().expect("no panic").status, 504, "there is room again");
+    });
+}
+
+#[test]
+fn an_answer_that_takes_too_long_is_504() {
+    let running = Running::start(stuck());
+    let answer = post(running.address, "/v1/predict", &sample("7.png"));
+    assert_eq!((answer.status, answer.code().as_str()), (504, "timeout"));
+    assert_eq!(get(running.address, "/healthz").status, 200);
+}
+
+/// Waits until the metrics have this line.
+fn wait_for(address: SocketAddr, line: &str) {
+    let start = Instant::now();
+    loop {
+        let metrics = get(address, "/metrics").text();
+        if metrics.lines().any(|there| there == line) {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(10), "no `{line}` in {metrics}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn bodies_have_bounded_memory_together() {
+    let running = Running::start(Limits { body: 1 << 20, memory: 1 << 20, ..Limits::default() });
+    // Most of it is there and waits for the rest.
+    let whole = request("/v1/predict", "image/png", &vec![0; 900 << 10]);
+    let mut first = connect(running.address);
+    first.write_all(&whole[..800 << 10]).expect("it is taken");
+    wait_for(running.address, &format!("kiln_bodies_bytes {}", (800 << 10) - head(&whole)));
+    let second = post(running.address, "/v1/predict", &vec![0; 900 << 10]);
+    assert_eq!((second.status, second.code().as_str()), (429, "busy"));
+    first.write_all(&whole[800 << 10..]).expect("it is taken");
+    assert_eq!(receive(first).status, 415);
+    wait_for(running.address, "kiln_bodies_bytes 0");
+}
+
+/// Bytes before the body.
+fn head(request: &[u8]) -> usize {
+    request.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4
+}
+
+#[test]
+fn a_head_that_comes_byte_by_byte_is_not_waited_for() {
+    let running = Running::start(second());
+    let mut stream = connect(running.address);
+    let start = Instant::now();
+    let mut answer = Vec::new();
+    for byte in b"POST /v1/predict HTTP/1.1\r\nHost: kiln\r\nX-Slow: ".iter().chain([b'x'; 200].iter()) {
+        if stream.write_all(&[*byte]).is_err() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    let _ = stream.read_to_end(&mut answer);
+    assert!(start.elapsed() < Duration::from_secs(20));
+    assert!(!answer.starts_with(b"HTTP/1.1 200"));
+    assert_eq!(get(running.address, "/healthz").status, 200);
+}
+
+#[test]
+fn a_body_that_comes_byte_by_byte_gets_408() {
+    let running = Running::start(second());
+    let whole = request("/v1/predict", "image/png", &sample("7.png"));
+    let mut stream = connect(running.address);
+    stream.write_all(&whole[..whole.len() - 100]).expect("it is taken");
+    let answer = receive(stream);
+    assert_eq!((answer.status, answer.code().as_str()), (408, "slow-body"));
+    assert_eq!(post(running.address, "/v1/predict", &sample("7.png")).status, 200);
+}
+
+#[test]
+fn connections_are_bounded_and_idle_ones_are_closed() {
+    let running = Running::start(Limits { connections: 2, ..second() });
+    let mut idle = [connect(running.address), connect(running.address)];
+    // Not accepted until one of the two is closed.
+    assert_eq!(get(running.address, "/healthz").status, 200);
+    let mut nothing = Vec::new();
+    let _ = idle[0].read_to_end(&mut nothing);
+    assert!(!nothing.starts_with(b"HTTP/1.1 200"));
+}
+
+#[test]
+fn clients_that_go_away_leave_nothing_behind() {
+    let running = Running::start(Limits { wait: Duration::from_millis(100), ..Limits::default() });
+    let whole = request("/v1/predict", "image/png", &sample("7.png"));
+    for length in (100..whole.len()).step_by(500).chain([whole.len(); 20]) {
+        connect(running.address).write_all(&whole[..length]).expect("it is taken");
+    }
+    // This request's own connection is the one.
+    for line in ["kiln_queue_images 0", "kiln_bodies_bytes 0", "kiln_http_connections 1"] {
+        wait_for(running.address, line);
+    }
+}
