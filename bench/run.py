@@ -14,6 +14,7 @@ import convolutions
 import digit
 import inference
 import operations
+import serve
 import training
 import zoo
 from contest import machine
@@ -25,6 +26,7 @@ TABLES = {
     "operations": operations,
     "convolutions": convolutions,
     "zoo": zoo,
+    "serve": serve,
 }
 
 

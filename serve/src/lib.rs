@@ -12,6 +12,7 @@
 mod api;
 mod batcher;
 mod limits;
+mod linger;
 mod metrics;
 mod models;
 mod observe;

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::{info, warn};
 
+use crate::linger::Lingering;
 use crate::problem::Problem;
 use crate::routes::App;
 
@@ -31,6 +33,7 @@ pub async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) 
     let path = path.as_ref().map_or("other", MatchedPath::as_str);
     let method = request.method().clone();
     let tells = matches!(path, "/healthz" | "/metrics");
+    let request = request.map(|body| Body::new(Lingering::new(body)));
     let mut response =
         if app.is_stopping() && !tells { Problem::Stopping.into_response() } else { next.run(request).await };
     for (name, value) in HEADERS {

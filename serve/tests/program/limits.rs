@@ -78,6 +78,18 @@ fn head(request: &[u8]) -> usize {
 }
 
 #[test]
+fn who_sends_too_much_is_told_so_even_while_it_sends() {
+    let running = Running::start(Limits { body: 1 << 20, ..Limits::default() });
+    for _ in 0..20 {
+        let mut stream = connect(running.address);
+        let whole = request("/v1/predict", "image/png", &vec![0; 12 << 20]);
+        stream.write_all(&whole).expect("all of it is taken");
+        let answer = receive(stream);
+        assert_eq!((answer.status, answer.code().as_str()), (413, "body-too-large"));
+    }
+}
+
+#[test]
 fn a_head_that_comes_byte_by_byte_is_not_waited_for() {
     let running = Running::start(second());
     let mut stream = connect(running.address);
