@@ -11,11 +11,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use infer::Prepared;
 use kiln_cli::{Exit, Failure};
+use kiln_data::picture::DecodeError;
 use tokio::sync::oneshot;
 use tracing::error;
 
 use crate::models::Loaded;
+
+/// An image with what the network says about it, or why it is none.
+pub type Outcome = Result<(Prepared, Row), DecodeError>;
 
 /// What the network says about an image.
 #[derive(Debug)]
@@ -42,13 +47,14 @@ impl Drop for Announced {
 /// An image on its way through the network.
 struct Job {
     model: Arc<Loaded>,
-    pixels: Vec<u8>,
+    image: Prepared,
     since: Instant,
-    reply: oneshot::Sender<Row>,
+    reply: oneshot::Sender<Outcome>,
     announced: Announced,
 }
 
-/// A model's thread, from outside. It ends when this is dropped, after the images that it has.
+/// A model's thread, from outside. It ends when all copies of this are dropped, after the images that it has.
+#[derive(Clone)]
 pub struct Batcher {
     jobs: Sender<Job>,
     announced: Arc<AtomicUsize>,
@@ -88,14 +94,11 @@ impl Batcher {
         Announced(Arc::clone(&self.announced))
     }
 
-    /// Hands over an announced image, as pixels `[C, H, W]` of a model. The answer comes through the channel, unless the network
-    /// fails.
-    pub fn submit(&self, announced: Announced, model: Arc<Loaded>, pixels: Vec<u8>) -> oneshot::Receiver<Row> {
-        let (reply, answer) = oneshot::channel();
-        let job = Job { model, pixels, since: Instant::now(), reply, announced };
+    /// Hands over an announced image that was prepared for a model. Who waits hears nothing if the network fails.
+    pub fn submit(&self, announced: Announced, model: Arc<Loaded>, image: Prepared, reply: oneshot::Sender<Outcome>) {
+        let job = Job { model, image, since: Instant::now(), reply, announced };
         // Without the thread there is nobody to reply, which is what the receiver then says.
         let _ = self.jobs.send(job);
-        answer
     }
 }
 
@@ -149,24 +152,24 @@ impl Gatherer {
 /// An image in a batch: it is not announced any more.
 struct Waiting {
     model: Arc<Loaded>,
-    pixels: Vec<u8>,
+    image: Prepared,
     since: Instant,
-    reply: oneshot::Sender<Row>,
+    reply: oneshot::Sender<Outcome>,
 }
 
 impl Waiting {
-    fn new(Job { model, pixels, since, reply, announced }: Job) -> Self {
+    fn new(Job { model, image, since, reply, announced }: Job) -> Self {
         drop(announced);
-        Self { model, pixels, since, reply }
+        Self { model, image, since, reply }
     }
 }
 
 /// Sends a batch through the network and answers. Nothing is computed for those who have gone.
 fn compute(batch: Vec<Waiting>, pace: &Pace) {
-    let batch: Vec<_> = batch.into_iter().filter(|image| !image.reply.is_closed()).collect();
+    let batch: Vec<_> = batch.into_iter().filter(|waiting| !waiting.reply.is_closed()).collect();
     let Some(first) = batch.first() else { return };
     let model = Arc::clone(&first.model);
-    let pixels: Vec<u8> = batch.iter().flat_map(|image| image.pixels.iter().copied()).collect();
+    let pixels: Vec<u8> = batch.iter().flat_map(|waiting| waiting.image.fitted.pixels.iter().copied()).collect();
     let start = Instant::now();
     // Inside the pool, where an operation need not wake a thread to begin.
     let logits = rayon::scope(|_| model.classifier.logits_of_pixels(&pixels));
@@ -175,9 +178,9 @@ fn compute(batch: Vec<Waiting>, pace: &Pace) {
     let forward = start.elapsed() / count as u32;
     pace.0.store(forward.as_nanos() as u64, Ordering::Relaxed);
     let rows = logits.chunks_exact(model.classifier.classes().len());
-    for (image, row) in batch.into_iter().zip(rows) {
-        let row = Row { logits: row.to_vec(), forward, waited: start - image.since, batch: count };
+    for (Waiting { image, since, reply, .. }, row) in batch.into_iter().zip(rows) {
+        let row = Row { logits: row.to_vec(), forward, waited: start - since, batch: count };
         // Who has gone meanwhile gets nothing.
-        let _ = image.reply.send(row);
+        let _ = reply.send(Ok((image, row)));
     }
 }

@@ -28,9 +28,9 @@ fn serve() -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::Device, format!("cannot start threads: {error}")))?;
     runtime.block_on(async {
-        let failed = |error| Failure::new(Exit::Device, format!("cannot listen: {error}"));
+        let failed = |error| Failure::new(Exit::Device, format!("cannot wait for signals: {error}"));
         let mut signals = Signals::new().map_err(failed)?;
-        let server = Server::start(listener, models, limits).map_err(failed)?;
+        let server = Server::start(listener, models, limits)?;
         note(&format!("serving at http://{}/", server.address()));
         while let Signal::Reload = signals.next().await {
             server.reload().await;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use kiln_cli::Failure;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::limits::Limits;
@@ -13,6 +14,7 @@ use crate::metrics::Metrics;
 use crate::models::{Model, Models};
 use crate::observe::observe;
 use crate::problem::Problem;
+use crate::workers::Workers;
 use crate::{api, page};
 
 /// What requests share.
@@ -25,10 +27,10 @@ pub struct App {
     pub metrics: Metrics,
     /// Bytes that bodies may still take.
     pub memory: Arc<Semaphore>,
-    /// Images that may still be decoded at the same time.
-    pub decoders: Arc<Semaphore>,
-    /// Explanations that may be computed at the same time.
-    pub explainer: Arc<Semaphore>,
+    /// Who decodes.
+    pub decoders: Workers,
+    /// Who explains: one thread, since each explanation takes all processors.
+    pub explainer: Workers,
     explanations: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     stopping: AtomicBool,
@@ -39,18 +41,21 @@ const EXPLANATIONS: usize = 8;
 
 impl App {
     /// Nothing has been asked yet.
-    pub fn new(models: Models, limits: Limits) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// If the system refuses threads.
+    pub fn new(models: Models, limits: Limits) -> Result<Self, Failure> {
+        Ok(Self {
             models,
             metrics: Metrics::new(),
             memory: Arc::new(Semaphore::new(limits.memory)),
-            decoders: Arc::new(Semaphore::new(limits.decoders)),
-            explainer: Arc::new(Semaphore::new(1)),
+            decoders: Workers::start("decoder", limits.decoders)?,
+            explainer: Workers::start("explainer", 1)?,
             explanations: Arc::new(Semaphore::new(EXPLANATIONS)),
             queue: Arc::new(Semaphore::new(limits.queue)),
             stopping: AtomicBool::new(false),
             limits,
-        }
+        })
     }
 
     /// Room for so many images in the queue.

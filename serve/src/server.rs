@@ -10,6 +10,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use kiln_cli::{Exit, Failure};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -39,12 +40,13 @@ impl Server {
     /// Starts to answer what comes in at a listener, within a tokio runtime.
     ///
     /// # Errors
-    /// If the system takes the listener back.
-    pub fn start(listener: std::net::TcpListener, models: Models, limits: Limits) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        let address = listener.local_addr()?;
-        let app = Arc::new(App::new(models, limits));
+    /// If the system takes the listener back, or refuses threads.
+    pub fn start(listener: std::net::TcpListener, models: Models, limits: Limits) -> Result<Self, Failure> {
+        let failed = |error: io::Error| Failure::new(Exit::Device, format!("cannot listen: {error}"));
+        listener.set_nonblocking(true).map_err(failed)?;
+        let listener = TcpListener::from_std(listener).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let app = Arc::new(App::new(models, limits)?);
         let (stop, stopped) = watch::channel(false);
         let accepting = tokio::spawn(accept(listener, Arc::clone(&app), stopped));
         Ok(Self { address, app, stop, accepting })

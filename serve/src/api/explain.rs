@@ -11,8 +11,7 @@ use axum::response::{IntoResponse, Response};
 use infer::{Classification, Named, Prepared};
 use kiln_model::explain::ExplainError;
 use serde::{Deserialize, Serialize};
-use tokio::task::spawn_blocking;
-use tracing::error;
+use tokio::sync::oneshot;
 use utoipa::{IntoParams, ToSchema};
 
 use self::drawing::{Heat, Maps, Saw};
@@ -115,20 +114,18 @@ pub async fn explain(
     };
     let (_room, _place) = (app.admit(model, 1)?, app.admit_explanation()?);
     let loaded = model.current();
-    let explained = async {
-        let image = prepare(&app, Arc::clone(&loaded), upload).await?.map_err(|error| Problem::Image { error })?;
-        // One after another: each takes all processors.
-        let turn = Arc::clone(&app.explainer).acquire_owned().await;
-        let name = model.name().to_owned();
-        let explained = spawn_blocking(move || {
-            let _turn = turn;
-            rayon::scope(|_| Explanation::of(name, &loaded, &image, &query, deadline))
-        });
-        explained.await.unwrap_or_else(|failed| {
-            error!("explaining failed: {failed}");
-            Err(Problem::Internal)
-        })
-    };
+    let (name, pixels) = (model.name().to_owned(), app.limits.pixels);
+    let (reply, explained) = oneshot::channel();
+    app.explainer.take(move || {
+        if reply.is_closed() {
+            return;
+        }
+        let explain = |image| rayon::scope(|_| Explanation::of(name, &loaded, &image, &query, deadline));
+        let image = prepare(&loaded, upload, pixels).map_err(|error| Problem::Image { error });
+        // Who has gone meanwhile gets nothing.
+        let _ = reply.send(image.and_then(explain));
+    });
+    let explained = async { explained.await.unwrap_or(Err(Problem::Internal)) };
     Ok(json(&deadline.for_answer(explained).await?).into_response())
 }
 

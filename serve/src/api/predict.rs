@@ -8,14 +8,11 @@ use axum::response::{IntoResponse, Response};
 use infer::inputs::InputError;
 use infer::report::SCHEMA;
 use infer::{Classification, Prepared};
-use kiln_data::picture::DecodeError;
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 use utoipa::{IntoParams, ToSchema};
 
 use super::json;
-use super::prepare::prepare;
+use super::prepare::submit;
 use crate::batcher::Row;
 use crate::limits::Deadline;
 use crate::models::{Loaded, Model};
@@ -105,67 +102,38 @@ struct ImageForm {
     image: Vec<Vec<u8>>,
 }
 
-/// An image on its way, or why it stopped.
-type Coming = Result<(Prepared, oneshot::Receiver<Row>), InputError>;
-
-async fn classify(app: &Arc<App>, model: &Model, uploads: Uploads, query: &PredictQuery) -> Result<Answers, Problem> {
+async fn classify(app: &App, model: &Model, uploads: Uploads, query: &PredictQuery) -> Result<Answers, Problem> {
     let loaded = model.current();
     let alone = uploads.images.len() == 1;
     let mut answers =
         Answers { schema: SCHEMA, model: model.name().to_owned(), results: Vec::new(), errors: Vec::new() };
-    for coming in submit(app, model, &loaded, uploads.images, alone).await? {
-        match coming {
-            Ok((image, row)) => answers.results.push(answer(app, model, &loaded, image, row, query).await?),
-            Err(error) => answers.errors.push(error),
+    // All are on their way before the first is waited for.
+    let send = |upload: Upload| (upload.name.clone(), submit(app, model, Arc::clone(&loaded), upload));
+    let coming: Vec<_> = uploads.images.into_iter().map(send).collect();
+    for (name, outcome) in coming {
+        match outcome.await.map_err(|_| Problem::Internal)? {
+            Ok((image, row)) => answers.results.push(answer(app, model, &loaded, &image, row, query)),
+            Err(error) => {
+                app.metrics.refused(model.name());
+                if alone {
+                    return Err(Problem::Image { error });
+                }
+                answers.errors.push(InputError::decode(name, &error));
+            }
         }
     }
     Ok(answers)
 }
 
-/// Prepares images next to each other and hands each to the batcher as soon as it is ready.
-async fn submit(
-    app: &Arc<App>,
-    model: &Model,
-    loaded: &Arc<Loaded>,
-    uploads: Vec<Upload>,
-    alone: bool,
-) -> Result<Vec<Coming>, Problem> {
-    let mut coming: Vec<Option<Coming>> = uploads.iter().map(|_| None).collect();
-    let mut tasks = JoinSet::new();
-    for (at, upload) in uploads.into_iter().enumerate() {
-        let (app, loaded, announced) = (Arc::clone(app), Arc::clone(loaded), model.batcher().announce());
-        let name = upload.name.clone();
-        tasks.spawn(async move { (at, name, announced, prepare(&app, loaded, upload).await) });
-    }
-    while let Some(done) = tasks.join_next().await {
-        let (at, name, announced, prepared) = done.map_err(|_| Problem::Internal)?;
-        coming[at] = Some(match prepared? {
-            Ok(mut image) => {
-                let pixels = std::mem::take(&mut image.fitted.pixels);
-                let row = model.batcher().submit(announced, Arc::clone(loaded), pixels);
-                Ok((image, row))
-            }
-            Err(error) => Err(refuse(app, model, &name, error, alone)?),
-        });
-    }
-    Ok(coming.into_iter().flatten().collect())
-}
-
-/// An image that is none: an error among others, or that of the request.
-fn refuse(app: &App, model: &Model, name: &str, error: DecodeError, alone: bool) -> Result<InputError, Problem> {
-    app.metrics.refused(model.name());
-    if alone { Err(Problem::Image { error }) } else { Ok(InputError::decode(name, &error)) }
-}
-
-async fn answer(
+fn answer(
     app: &App,
     model: &Model,
     loaded: &Loaded,
-    image: Prepared,
-    row: oneshot::Receiver<Row>,
+    image: &Prepared,
+    row: Row,
     query: &PredictQuery,
-) -> Result<Classification, Problem> {
-    let Row { logits, forward, waited, batch } = row.await.map_err(|_| Problem::Internal)?;
+) -> Classification {
+    let Row { logits, forward, waited, batch } = row;
     app.metrics.classified(model.name(), image.decode + image.preprocess, waited, forward, batch);
-    Ok(Classification::new(&image, logits, loaded.classifier.classes(), query.topk, query.logits, forward))
+    Classification::new(image, logits, loaded.classifier.classes(), query.topk, query.logits, forward)
 }

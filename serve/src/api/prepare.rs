@@ -1,32 +1,40 @@
-//! Uploads become pixels on blocking threads, as many at a time as there are processors.
+//! Uploads become pixels on the decoders' threads.
 
 use std::sync::Arc;
 
 use infer::inputs::Source;
 use infer::{Prepared, prepare_bytes};
 use kiln_data::picture::DecodeError;
-use tokio::task::spawn_blocking;
-use tracing::error;
+use tokio::sync::oneshot;
 
-use crate::models::Loaded;
-use crate::problem::Problem;
+use crate::batcher::Outcome;
+use crate::models::{Loaded, Model};
 use crate::routes::App;
 use crate::upload::Upload;
 
-/// Decodes and fits an image for a model. Who stops waiting before it is its turn costs nothing.
+/// Decodes and fits an image of at most `pixels` pixels for a model.
 ///
 /// # Errors
-/// The outer one if the server fails, the inner one if the image is none.
-pub async fn prepare(app: &App, model: Arc<Loaded>, upload: Upload) -> Result<Result<Prepared, DecodeError>, Problem> {
-    let turn = Arc::clone(&app.decoders).acquire_owned().await;
-    let pixels = app.limits.pixels;
-    let decoded = spawn_blocking(move || {
-        let _turn = turn;
-        let source = Source::File(upload.name.into());
-        prepare_bytes(source, &upload.bytes, model.classifier.preprocess(), pixels)
+/// If it is none.
+pub fn prepare(model: &Loaded, upload: Upload, pixels: u64) -> Result<Prepared, DecodeError> {
+    prepare_bytes(Source::File(upload.name.into()), &upload.bytes, model.classifier.preprocess(), pixels)
+}
+
+/// Sends an image on its way: to a decoder, from there to the model's batcher, from there back. Nothing is done for who does not
+/// wait any more. What waits hears nothing if the server fails.
+pub fn submit(app: &App, model: &Model, loaded: Arc<Loaded>, upload: Upload) -> oneshot::Receiver<Outcome> {
+    let (reply, outcome) = oneshot::channel();
+    let batcher = model.batcher().clone();
+    let (announced, pixels) = (batcher.announce(), app.limits.pixels);
+    app.decoders.take(move || {
+        if reply.is_closed() {
+            return;
+        }
+        match prepare(&loaded, upload, pixels) {
+            Ok(image) => batcher.submit(announced, loaded, image, reply),
+            // Who has gone meanwhile gets nothing.
+            Err(error) => drop(reply.send(Err(error))),
+        }
     });
-    decoded.await.map_err(|failed| {
-        error!("decoding failed: {failed}");
-        Problem::Internal
-    })
+    outcome
 }
