@@ -141,7 +141,7 @@ impl Explanation {
         let start = Instant::now();
         let logits = classifier.logits_of_pixels(pixels).map_err(Problem::explain)?;
         let forward = start.elapsed();
-        let all = Classification::new(image, logits.clone(), classifier.classes(), logits.len(), false, forward);
+        let all = Classification::new(image, logits.clone(), classifier, logits.len(), false, forward);
         let class = query.class.unwrap_or(all.predictions[0].class);
         let Some(class) = all.predictions.iter().find(|named| named.class == class).cloned() else {
             return Err(Problem::explain(ExplainError::Class { class, classes: logits.len() }.into()));

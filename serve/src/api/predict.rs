@@ -135,5 +135,5 @@ fn answer(
 ) -> Classification {
     let Row { logits, forward, waited, batch } = row;
     app.metrics.classified(model.name(), image.decode + image.preprocess, waited, forward, batch);
-    Classification::new(image, logits, loaded.classifier.classes(), query.topk, query.logits, forward)
+    Classification::new(image, logits, &loaded.classifier, query.topk, query.logits, forward)
 }
