@@ -67,7 +67,9 @@ export class Inside {
     this.explanation = explanation;
     this.saw = saw;
     this.layers = layers;
-    if (!layers.some(({ name }) => name === this.chosen)) this.chosen = layers[0]?.name ?? null;
+    if (!layers.some(({ name }) => name === this.chosen)) {
+      this.chosen = (layers.find(({ sheet }) => sheet) ?? layers[0])?.name ?? null;
+    }
     paint(element("saw"), saw);
     element("inside").hidden = layers.length === 0;
     this.#tabs();

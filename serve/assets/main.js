@@ -62,7 +62,7 @@ const explanations = new Newest(async (number, signal) => {
 let cleared = 0;
 const isCurrentEnough = (number) => number > cleared;
 
-const lastLayer = () => state.model.layers.filter(({ output }) => output.length === 3).at(-1)?.name ?? null;
+const lastLayer = () => state.model.layers.filter(({ kind }) => kind.startsWith("conv")).at(-1)?.name ?? null;
 
 function tell(problem, number, again) {
   if (problem.name === "AbortError") throw problem;

@@ -6,6 +6,7 @@ mod log;
 mod models;
 
 use clap::Parser;
+use kiln_cli::Generate;
 
 use backend::BackendFlags;
 use limits::LimitFlags;
@@ -30,8 +31,11 @@ pub struct Flags {
     pub backend: BackendFlags,
     #[command(flatten)]
     pub log: LogFlags,
+    /// Write a manual page, or completions for a shell, to standard output
+    #[arg(long, value_enum, exclusive = true, value_name = "WHAT")]
+    pub generate: Option<Generate>,
 }
 
 const AFTER_HELP: &str = "\
 SIGHUP loads the models anew. SIGTERM and Ctrl-C finish what was begun and end the server.
-Exit codes: 0 good, 2 usage, 3 weights, 5 backend, device or port, 130 interrupted twice.";
+Exit codes: 0 good, 2 usage, 3 weights, 5 backend, device or port, 6 output, 130 interrupted twice.";

@@ -3,11 +3,12 @@
 mod flags;
 mod signals;
 
+use std::io::{self, Write};
 use std::net::TcpListener;
 use std::process::ExitCode;
 
 use clap::Parser;
-use kiln_cli::{Exit, Failure, finish, note};
+use kiln_cli::{Exit, Failure, Generate, finish, note};
 use serve::{Models, Server};
 
 use flags::Flags;
@@ -19,6 +20,9 @@ fn main() -> ExitCode {
 
 fn serve() -> Result<ExitCode, Failure> {
     let flags = Flags::try_parse()?;
+    if let Some(generate) = flags.generate {
+        return generate_to_output(generate);
+    }
     flags.log.start();
     let (sources, limits) = (flags.models.sources()?, flags.limits.limits()?);
     // Before anything is loaded: a port in use is told at once.
@@ -43,10 +47,21 @@ fn serve() -> Result<ExitCode, Failure> {
     })
 }
 
+fn generate_to_output(generate: Generate) -> Result<ExitCode, Failure> {
+    let mut out = io::stdout().lock();
+    match generate.write::<Flags>(&mut out).and_then(|()| out.flush()) {
+        // A reader that has seen enough is no failure.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::Output, format!("standard output: cannot be written: {error}")))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
 fn listen(flags: &Flags) -> Result<TcpListener, Failure> {
     let (host, port) = (&flags.host, flags.port);
     TcpListener::bind((host.as_str(), port)).map_err(|error| {
-        let advice = if error.kind() == std::io::ErrorKind::AddrInUse { "; choose another --port" } else { "" };
+        let advice = if error.kind() == io::ErrorKind::AddrInUse { "; choose another --port" } else { "" };
         Failure::new(Exit::Device, format!("{host}:{port}: cannot listen: {error}{advice}"))
     })
 }

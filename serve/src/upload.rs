@@ -1,6 +1,6 @@
 //! From a request's body to images in memory, within limits of size and time.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
@@ -20,16 +20,28 @@ pub struct Upload {
     pub name: String,
     /// The file.
     pub bytes: Bytes,
+    /// What the request was granted. Whoever holds an image holds it, even if nobody waits any more.
+    granted: Arc<Granted>,
 }
 
-/// The images of a request, and the memory that they were granted.
-pub struct Uploads {
-    /// In the order in which they were sent; at least one.
-    pub images: Vec<Upload>,
-    _memory: Option<OwnedSemaphorePermit>,
+/// What a request was granted.
+pub struct Granted {
+    /// For its body.
+    #[expect(dead_code, reason = "held")]
+    memory: Option<OwnedSemaphorePermit>,
+    /// In the queue.
+    places: OnceLock<Vec<OwnedSemaphorePermit>>,
 }
 
-impl Uploads {
+impl Upload {
+    /// Keeps places in the queue as long as there is any image of the request, or what this gives.
+    pub fn keep(&self, places: Vec<OwnedSemaphorePermit>) -> Arc<Granted> {
+        let _ = self.granted.places.set(places);
+        Arc::clone(&self.granted)
+    }
+
+    /// The images of a request, in the order in which they were sent; at least one.
+    ///
     /// Reads the body: a form with images, or else an image itself.
     ///
     /// # Errors
@@ -39,19 +51,19 @@ impl Uploads {
         limits: &Limits,
         memory: &Arc<Semaphore>,
         deadline: Deadline,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Vec<Self>, Problem> {
         let is_form = is_form(request.headers());
         let (parts, body) = request.into_parts();
-        let (bytes, granted) = deadline.for_body(collect(body, limits.body, memory)).await?;
-        let images = if is_form {
+        let (bytes, memory) = deadline.for_body(collect(body, limits.body, memory)).await?;
+        let granted = Arc::new(Granted { memory, places: OnceLock::new() });
+        if is_form {
             let whole = Request::from_parts(parts, Body::from(bytes));
-            form(whole, limits.images).await?
+            form(whole, limits.images, &granted).await
         } else if bytes.is_empty() {
-            return Err(Problem::NoImage);
+            Err(Problem::NoImage)
         } else {
-            vec![Upload { name: "image".to_owned(), bytes }]
-        };
-        Ok(Self { images, _memory: granted })
+            Ok(vec![Self { name: "image".to_owned(), bytes, granted }])
+        }
     }
 }
 
@@ -92,7 +104,7 @@ async fn collect(
 }
 
 /// The parts of a form that are files, or that are called like one.
-async fn form(request: Request, most: usize) -> Result<Vec<Upload>, Problem> {
+async fn form(request: Request, most: usize, granted: &Arc<Granted>) -> Result<Vec<Upload>, Problem> {
     let mut request = request;
     DefaultBodyLimit::disable().apply(&mut request);
     let damaged = |error: &dyn std::error::Error| Problem::Form(error.source().unwrap_or(error).to_string());
@@ -104,7 +116,7 @@ async fn form(request: Request, most: usize) -> Result<Vec<Upload>, Problem> {
         let is_file = part.file_name().is_some() || matches!(part.name(), Some("image" | "images" | "file" | "files"));
         let bytes = part.bytes().await.map_err(|error| damaged(&error))?;
         if is_file {
-            images.push(Upload { name, bytes });
+            images.push(Upload { name, bytes, granted: Arc::clone(granted) });
         }
     }
     match images.len() {

@@ -21,7 +21,7 @@ use crate::limits::Deadline;
 use crate::models::{Loaded, Stage};
 use crate::problem::{Problem, ProblemBody};
 use crate::routes::App;
-use crate::upload::Uploads;
+use crate::upload::Upload;
 
 /// How many classes the answer names.
 const NAMED: usize = 10;
@@ -107,12 +107,12 @@ pub async fn explain(
     let Query(query) = query.map_err(Problem::query)?;
     let model = app.models.find(query.model.as_deref())?;
     app.has_room(model)?;
-    let uploads = Uploads::read(request, &app.limits, &app.memory, deadline).await?;
-    let found = uploads.images.len();
-    let (Some(upload), 1) = (uploads.images.into_iter().next(), found) else {
+    let mut uploads = Upload::read(request, &app.limits, &app.memory, deadline).await?;
+    let found = uploads.len();
+    let (Some(upload), 1) = (uploads.pop(), found) else {
         return Err(Problem::TooManyImages { found, limit: 1 });
     };
-    let (_room, _place) = (app.admit(model, 1)?, app.admit_explanation()?);
+    let _granted = upload.keep(vec![app.admit(model, 1)?, app.admit_explanation()?]);
     let loaded = model.current();
     let (name, pixels) = (model.name().to_owned(), app.limits.pixels);
     let (reply, explained) = oneshot::channel();
@@ -121,7 +121,7 @@ pub async fn explain(
             return;
         }
         let explain = |image| rayon::scope(|_| Explanation::of(name, &loaded, &image, &query, deadline));
-        let image = prepare(&loaded, upload, pixels).map_err(|error| Problem::Image { error });
+        let image = prepare(&loaded, &upload, pixels).map_err(|error| Problem::Image { error });
         // Who has gone meanwhile gets nothing.
         let _ = reply.send(image.and_then(explain));
     });

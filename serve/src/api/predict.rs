@@ -18,7 +18,7 @@ use crate::limits::Deadline;
 use crate::models::{Loaded, Model};
 use crate::problem::{Problem, ProblemBody};
 use crate::routes::App;
-use crate::upload::{Upload, Uploads};
+use crate::upload::Upload;
 
 /// What a request may say behind its question mark.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -89,8 +89,8 @@ pub async fn predict(
     }
     let model = app.models.find(query.model.as_deref())?;
     app.has_room(model)?;
-    let uploads = Uploads::read(request, &app.limits, &app.memory, deadline).await?;
-    let _room = app.admit(model, uploads.images.len())?;
+    let uploads = Upload::read(request, &app.limits, &app.memory, deadline).await?;
+    let _granted = uploads[0].keep(vec![app.admit(model, uploads.len())?]);
     Ok(json(&deadline.for_answer(classify(&app, model, uploads, &query)).await?).into_response())
 }
 
@@ -102,14 +102,14 @@ struct ImageForm {
     image: Vec<Vec<u8>>,
 }
 
-async fn classify(app: &App, model: &Model, uploads: Uploads, query: &PredictQuery) -> Result<Answers, Problem> {
+async fn classify(app: &App, model: &Model, uploads: Vec<Upload>, query: &PredictQuery) -> Result<Answers, Problem> {
     let loaded = model.current();
-    let alone = uploads.images.len() == 1;
+    let alone = uploads.len() == 1;
     let mut answers =
         Answers { schema: SCHEMA, model: model.name().to_owned(), results: Vec::new(), errors: Vec::new() };
     // All are on their way before the first is waited for.
     let send = |upload: Upload| (upload.name.clone(), submit(app, model, Arc::clone(&loaded), upload));
-    let coming: Vec<_> = uploads.images.into_iter().map(send).collect();
+    let coming: Vec<_> = uploads.into_iter().map(send).collect();
     for (name, outcome) in coming {
         match outcome.await.map_err(|_| Problem::Internal)? {
             Ok((image, row)) => answers.results.push(answer(app, model, &loaded, &image, row, query)),

@@ -16,8 +16,8 @@ use crate::upload::Upload;
 ///
 /// # Errors
 /// If it is none.
-pub fn prepare(model: &Loaded, upload: Upload, pixels: u64) -> Result<Prepared, DecodeError> {
-    prepare_bytes(Source::File(upload.name.into()), &upload.bytes, model.classifier.preprocess(), pixels)
+pub fn prepare(model: &Loaded, upload: &Upload, pixels: u64) -> Result<Prepared, DecodeError> {
+    prepare_bytes(Source::File(upload.name.as_str().into()), &upload.bytes, model.classifier.preprocess(), pixels)
 }
 
 /// Sends an image on its way: to a decoder, from there to the model's batcher, from there back. Nothing is done for who does not
@@ -30,7 +30,7 @@ pub fn submit(app: &App, model: &Model, loaded: Arc<Loaded>, upload: Upload) -> 
         if reply.is_closed() {
             return;
         }
-        match prepare(&loaded, upload, pixels) {
+        match prepare(&loaded, &upload, pixels) {
             Ok(image) => batcher.submit(announced, loaded, image, reply),
             // Who has gone meanwhile gets nothing.
             Err(error) => drop(reply.send(Err(error))),

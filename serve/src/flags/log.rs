@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ColorChoice, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
 /// How the log looks, and what is in it.
@@ -14,6 +14,9 @@ pub struct LogFlags {
     /// What the log tells: error, warn, info (each request) or debug (broken connections too)
     #[arg(long, default_value = "info", value_parser = level, value_name = "LEVEL")]
     log_level: LevelFilter,
+    /// When to use colours
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    color: ColorChoice,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -37,10 +40,17 @@ fn level(text: &str) -> Result<LevelFilter, String> {
 impl LogFlags {
     /// Writes from now on.
     pub fn start(&self) {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let colour = match self.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            // <https://no-color.org>
+            ColorChoice::Auto => {
+                io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        };
         let log = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(self.log_level).with_target(false);
         match self.log_format {
-            LogFormat::Text => log.with_ansi(io::stderr().is_terminal() && !refused).init(),
+            LogFormat::Text => log.with_ansi(colour).init(),
             LogFormat::Json => log.json().flatten_event(true).init(),
         }
     }

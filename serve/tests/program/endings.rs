@@ -111,6 +111,12 @@ fn hanging_up_loads_the_models_anew() {
 }
 
 #[test]
+fn manual_pages_and_completions_are_written() {
+    let page = String::from_utf8(ended(&["--generate", "man"]).stdout).expect("text");
+    assert!(page.contains("max\\-queue"), "{page}");
+}
+
+#[test]
 fn what_keeps_it_from_starting_is_one_line_and_a_code() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("an address").port().to_string();

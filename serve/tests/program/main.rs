@@ -3,6 +3,7 @@
 mod browser;
 mod client;
 mod endings;
+mod explain;
 mod limits;
 mod models;
 mod requests;
