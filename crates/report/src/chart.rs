@@ -15,6 +15,11 @@ const SIZE: (u32, u32) = (480, 300);
 
 const SQUARE: (u32, u32) = (420, 420);
 
+const FONT: &str = "sans-serif";
+
+/// Height of a line of text; Plotters makes letters a fifth smaller.
+const TEXT: u32 = 18;
+
 /// Text and axes.
 const INK: RGBColor = RGBColor(1, 1, 1);
 /// Lines behind the curves.
@@ -55,8 +60,8 @@ fn draw_curves(area: &Area<'_>, chart: &Curves) {
     let drawn = ChartBuilder::on(area)
         .margin(8)
         .margin_right(16)
-        .x_label_area_size(42)
-        .y_label_area_size(64)
+        .x_label_area_size(48)
+        .y_label_area_size(76)
         .build_cartesian_2d(across.clone(), up.clone())
         .and_then(|mut context| {
             context
@@ -66,7 +71,8 @@ fn draw_curves(area: &Area<'_>, chart: &Curves) {
                 .axis_style(INK)
                 .bold_line_style(GRID)
                 .light_line_style(TRANSPARENT)
-                .label_style(("sans-serif", 14).into_font().color(&INK))
+                .label_style((FONT, TEXT).into_font().color(&INK))
+                .axis_desc_style((FONT, TEXT).into_font().color(&INK))
                 .x_labels(whole_steps(&across))
                 .y_labels(6)
                 .x_label_formatter(&|x| number(*x))
@@ -109,8 +115,11 @@ fn whole_steps(across: &Range<f64>) -> usize {
 
 /// A number as short as it can be.
 fn number(value: f64) -> String {
-    let rounded = (value * 1e6).round() / 1e6;
-    if value != 0. && value.abs() < 1e-4 { format!("{value:.1e}") } else { format!("{rounded}") }
+    if value != 0. && value.abs() < 0.01 {
+        let digits: f64 = format!("{value:.2e}").parse().unwrap_or(value);
+        return format!("{digits:e}");
+    }
+    format!("{}", (value * 1e6).round() / 1e6)
 }
 
 /// The reliability diagram: a bar a bin, as high as its accuracy, a mark at its mean confidence, and the line on which both agree.
@@ -126,8 +135,8 @@ fn draw_reliability(area: &Area<'_>, bins: &[Reliability]) {
     let drawn = ChartBuilder::on(area)
         .margin(8)
         .margin_right(16)
-        .x_label_area_size(42)
-        .y_label_area_size(56)
+        .x_label_area_size(48)
+        .y_label_area_size(60)
         .build_cartesian_2d(0. ..1., 0. ..1.)
         .and_then(|mut context| {
             context
@@ -137,7 +146,8 @@ fn draw_reliability(area: &Area<'_>, bins: &[Reliability]) {
                 .axis_style(INK)
                 .bold_line_style(GRID)
                 .light_line_style(TRANSPARENT)
-                .label_style(("sans-serif", 14).into_font().color(&INK))
+                .label_style((FONT, TEXT).into_font().color(&INK))
+                .axis_desc_style((FONT, TEXT).into_font().color(&INK))
                 .x_labels(6)
                 .y_labels(6)
                 .x_label_formatter(&|x| number(*x))
@@ -183,6 +193,6 @@ mod tests {
 
     #[test]
     fn labels_are_short() {
-        assert_eq!([0.1 + 0.2, 98., 0.00001, 0.].map(number), ["0.3", "98", "1.0e-5", "0"]);
+        assert_eq!([0.1 + 0.2, 98., 0.00001, 0.00095, 0.].map(number), ["0.3", "98", "1e-5", "9.5e-4", "0"]);
     }
 }
