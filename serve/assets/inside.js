@@ -121,7 +121,8 @@ export class Inside {
     const picture = document.createElement("canvas");
     picture.setAttribute("aria-hidden", "true");
     const [title, text] = [document.createElement("span"), document.createElement("span")];
-    title.textContent = name;
+    // Long names break behind their dots.
+    name.split(/(?<=[./])/).forEach((part) => title.append(part, document.createElement("wbr")));
     text.textContent = shape.join("×");
     tab.title = `${name}, ${kind}`;
     text.className = "kind";
