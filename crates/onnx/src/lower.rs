@@ -49,10 +49,10 @@ impl Lowering {
                     self.operation(node, &inputs, shape)
                 }
             };
-            if index + 1 == graph.nodes().len() {
-                if let Some(last) = self.nodes.last_mut() {
-                    last.output = vec![output.to_owned()];
-                }
+            if index + 1 == graph.nodes().len()
+                && let Some(last) = self.nodes.last_mut()
+            {
+                last.output = vec![output.to_owned()];
             }
             values.push(value);
         }

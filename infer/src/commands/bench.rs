@@ -59,10 +59,10 @@ impl Bench {
             for &batch in &self.batch_size {
                 let options = BenchOptions { batch, duration: self.seconds };
                 measurements.push(bench(&target, &classifier, options));
-                if self.format == TableFormat::Text {
-                    if let Err(error) = row(&mut out, &measurements) {
-                        return unwritten(&error);
-                    }
+                if self.format == TableFormat::Text
+                    && let Err(error) = row(&mut out, &measurements)
+                {
+                    return unwritten(&error);
                 }
             }
         }

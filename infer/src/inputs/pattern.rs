@@ -37,7 +37,7 @@ pub(super) fn sources(text: &str) -> Sources {
     let (start, unnamed) = if known == 0 { (Path::new("."), ".") } else { (folder.as_path(), "") };
     let walk = WalkDir::new(start).min_depth(1).max_depth(depth).follow_links(true).sort_by_file_name();
     let name = move |path: &Path| path.strip_prefix(unnamed).unwrap_or(path).to_owned();
-    let found = walk.into_iter().filter_map(move |entry| matching(entry, &pattern, &name));
+    let found = walk.into_iter().filter_map(move |entry| matching(entry, &pattern, name));
     unless_empty(found, InputError::new(text, ErrorCode::NoMatch, "no file matches this pattern"))
 }
 
