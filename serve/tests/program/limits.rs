@@ -117,6 +117,52 @@ fn a_body_that_comes_byte_by_byte_gets_408() {
 }
 
 #[test]
+fn a_body_that_does_not_say_how_long_it_is_is_bounded_too() {
+    let running = Running::start(Limits { body: 1 << 20, ..Limits::default() });
+    let mut stream = connect(running.address);
+    let head = "POST /v1/predict HTTP/1.1\r\nHost: kiln\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).expect("it is taken");
+    let chunk = [b"10000\r\n".to_vec(), vec![7; 0x1_0000], b"\r\n".to_vec()].concat();
+    for _ in 0..20 {
+        stream.write_all(&chunk).expect("it is taken");
+    }
+    stream.write_all(b"0\r\n\r\n").expect("it is taken");
+    let answer = receive(stream);
+    assert_eq!((answer.status, answer.code().as_str()), (413, "body-too-large"));
+}
+
+#[test]
+fn who_never_takes_the_answers_is_let_go() {
+    let running = Running::start(second());
+    let mut greedy = connect(running.address);
+    greedy.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+    // Many times what the buffers between the two hold.
+    while greedy.write_all(&b"GET /main.js HTTP/1.1\r\nHost: kiln\r\n\r\n".repeat(100)).is_ok() {}
+    // This request's own connection is the one.
+    wait_for(running.address, "kiln_http_connections 1");
+}
+
+#[test]
+fn good_and_bad_requests_in_a_crowd_get_what_they_would_get_alone() {
+    let running = Running::start(Limits { queue: 1000, ..Limits::default() });
+    let (address, seven) = (running.address, sample("7.png"));
+    let bodies: [(&[u8], u16); 5] =
+        [(&seven, 200), (b"", 400), (b"text", 415), (&seven[..100], 422), (&seven[..seven.len() - 20], 422)];
+    std::thread::scope(|scope| {
+        for thread in 0..64 {
+            let bodies = &bodies;
+            scope.spawn(move || {
+                for turn in 0..10 {
+                    let (body, status) = bodies[(thread + turn) % bodies.len()];
+                    let answer = post(address, "/v1/predict", body);
+                    assert_eq!(answer.status, status, "{}", answer.text());
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn connections_are_bounded_and_idle_ones_are_closed() {
     let running = Running::start(Limits { connections: 2, ..second() });
     let mut idle = [connect(running.address), connect(running.address)];

@@ -2,20 +2,26 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use kiln_model::Architecture;
 use kiln_model::weights::Weights;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::{get, post};
 use crate::{Limits, Running, sample, source};
 
-/// The built-in weights as a file, whose classes are called as `name` says.
-fn write_weights(path: &Path, name: impl Fn(usize) -> String) {
-    let plain = Weights::from_bytes(kiln::DIGITS, Path::new("built-in")).and_then(|weights| weights.to_bytes(true));
+/// The weights of one of the repository's networks as a file, whose classes are called as `name` says.
+fn write_weights(path: &Path, network: &str, name: impl Fn(usize) -> String) {
+    let (architecture, shipped) = match network {
+        "resnet8" => (network, "resnet8-mnist.safetensors"),
+        _ => (network, "lecture-cnn.safetensors"),
+    };
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/models").join(shipped);
+    let plain = Weights::read(&shipped).and_then(|weights| weights.to_bytes(true));
     let foreign = path.with_extension("plain.safetensors");
     std::fs::write(&foreign, plain.expect("good weights")).expect("a folder");
-    let architecture: Architecture = "resnet8".parse().expect("it exists");
+    let architecture: Architecture = architecture.parse().expect("it exists");
     let mut description = kiln_model::weights::Foreign::of(architecture);
     description.classes = Some((0..10).map(name).collect());
     let weights = Weights::read_foreign(&foreign, description).and_then(|weights| weights.to_bytes(false));
@@ -36,7 +42,7 @@ fn best(running: &Running, model: &str) -> String {
 fn models_are_asked_by_name_and_the_first_answers_for_all() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("words.safetensors");
-    write_weights(&path, |class| format!("number {class}"));
+    write_weights(&path, "resnet8", |class| format!("number {class}"));
     let running = Running::serving(vec![source("words", &path), source("digits", "built-in")], Limits::default());
     assert_eq!(best(&running, "digits"), "7");
     assert_eq!(best(&running, "words"), "number 7");
@@ -50,44 +56,69 @@ fn models_are_asked_by_name_and_the_first_answers_for_all() {
     assert_eq!(get(running.address, "/v1/model?model=x").status, 404);
 }
 
+/// The best class's name, and the logits to four digits: the lecture's network computes the last ones otherwise in a batch.
+fn answer(running: &Running) -> (String, Vec<String>) {
+    let answer = post(running.address, "/v1/predict?logits=true", &sample("7.png"));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let result = &answer.json()["results"][0];
+    let logits = result["logits"].as_array().into_iter().flatten().filter_map(Value::as_f64);
+    let name = result["predictions"][0]["name"].as_str().expect("a name").to_owned();
+    (name, logits.map(|logit| format!("{logit:.3}")).collect())
+}
+
 #[test]
 fn a_reload_loses_no_request_and_a_bad_file_changes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("words.safetensors");
-    write_weights(&path, |class| format!("old {class}"));
-    let running = Running::serving(vec![source("words", &path)], Limits::default());
-    let (stop, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let write = |turn: usize| match turn % 2 {
+        0 => write_weights(&path, "resnet8", |class| format!("resnet {class}")),
+        _ => write_weights(&path, "lecture-cnn", |class| format!("lecture {class}")),
+    };
+    write(0);
+    // Batches that wait: they span reloads.
+    let limits = Limits { wait: Duration::from_millis(20), ..Limits::default() };
+    let running = Running::serving(vec![source("words", &path)], limits);
+    let resnet = answer(&running);
+    write(1);
+    running.reload();
+    let lecture = answer(&running);
+    assert_eq!((resnet.0.as_str(), lecture.0.as_str()), ("resnet 7", "lecture 7"));
+    assert_ne!(resnet.1, lecture.1);
+    let (stop, wrong, asked) = (AtomicBool::new(false), AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        for _ in 0..4 {
+        for _ in 0..8 {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
-                    let name = best(&running, "words");
-                    assert!(name == "old 7" || name == "new 7", "{name}");
+                    let answer = answer(&running);
+                    assert!(
+                        answer == resnet || answer == lecture,
+                        "names and numbers of different weights: {answer:?}"
+                    );
                     asked.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
-        for turn in 0..6 {
+        for turn in 0..10 {
             let before = asked.load(Ordering::Relaxed);
-            while asked.load(Ordering::Relaxed) < before + 8 {
+            while asked.load(Ordering::Relaxed) < before + 8 && !wrong.load(Ordering::Relaxed) {
                 std::thread::yield_now();
             }
-            let new = if turn % 2 == 0 { "new" } else { "old" };
-            write_weights(&path, |class| format!("{new} {class}"));
+            write(turn);
             running.reload();
-            assert_eq!(best(&running, "words"), format!("{new} 7"));
+            let now = answer(&running);
+            assert_eq!(now, if turn % 2 == 0 { resnet.clone() } else { lecture.clone() });
         }
         stop.store(true, Ordering::Relaxed);
     });
     std::fs::write(&path, b"no weights").expect("a folder");
     running.reload();
-    assert_eq!(best(&running, "words"), "old 7", "the old weights stay");
+    assert_eq!(answer(&running), lecture, "the old weights stay");
     std::fs::remove_file(&path).expect("it is there");
     running.reload();
-    assert_eq!(best(&running, "words"), "old 7");
+    assert_eq!(answer(&running), lecture);
     let metrics = get(running.address, "/metrics").text();
     for line in [
-        r#"kiln_model_reloads_total{model="words",outcome="loaded"} 6"#,
+        r#"kiln_model_reloads_total{model="words",outcome="loaded"} 11"#,
         r#"kiln_model_reloads_total{model="words",outcome="failed"} 2"#,
     ] {
         assert!(metrics.contains(line), "{metrics}");
