@@ -56,6 +56,15 @@ fn models_are_asked_by_name_and_the_first_answers_for_all() {
     assert_eq!(get(running.address, "/v1/model?model=x").status, 404);
 }
 
+/// Ends those who ask, also where a check fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// The best class's name, and the logits to four digits: the lecture's network computes the last ones otherwise in a batch.
 fn answer(running: &Running) -> (String, Vec<String>) {
     let answer = post(running.address, "/v1/predict?logits=true", &sample("7.png"));
@@ -98,6 +107,7 @@ fn a_reload_loses_no_request_and_a_bad_file_changes_nothing() {
                 }
             });
         }
+        let _stop = Stop(&stop);
         for turn in 0..10 {
             let before = asked.load(Ordering::Relaxed);
             while asked.load(Ordering::Relaxed) < before + 8 && !wrong.load(Ordering::Relaxed) {
@@ -108,7 +118,6 @@ fn a_reload_loses_no_request_and_a_bad_file_changes_nothing() {
             let now = answer(&running);
             assert_eq!(now, if turn % 2 == 0 { resnet.clone() } else { lecture.clone() });
         }
-        stop.store(true, Ordering::Relaxed);
     });
     std::fs::write(&path, b"no weights").expect("a folder");
     running.reload();
