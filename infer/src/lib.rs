@@ -20,11 +20,13 @@ pub mod models;
 mod predict;
 mod prepare;
 pub mod report;
+mod save_input;
 
-pub use answer::{Classification, Milliseconds, Named, Preprocessing, Region};
+pub use answer::{Classification, DigitRead, Digits, Milliseconds, Named, Preprocessing, Region};
 pub use choose::{BUILT_IN, Choice, built_in, choose};
-pub use predict::{Counts, PredictOptions, predict};
-pub use prepare::{MAX_BYTES, Prepared, prepare, prepare_bytes};
+pub use predict::{Counts, PredictError, PredictOptions, predict};
+pub use prepare::{MAX_BYTES, Prepared, prepare, prepare_bytes, prepare_digits};
+pub use save_input::SaveInput;
 
 /// `text` on one line and without control characters: file names may hold both, and terminals obey them.
 pub fn printable(text: &str) -> String {

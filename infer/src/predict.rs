@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use kiln::{Classifier, Preprocess};
@@ -9,7 +10,8 @@ use rayon::prelude::*;
 
 use crate::inputs::{Found, InputError, Inputs, expand};
 use crate::report::Report;
-use crate::{Classification, Prepared, prepare};
+use crate::save_input::SaveInput;
+use crate::{Classification, Prepared, prepare, prepare_digits};
 
 /// How images are classified.
 #[derive(Clone, Debug)]
@@ -24,6 +26,12 @@ pub struct PredictOptions {
     pub recursive: bool,
     /// The most pixels of an image that is decoded.
     pub max_pixels: u64,
+    /// Whether each digit of an image is read by itself.
+    pub digits: bool,
+    /// The probability below which an answer is rejected.
+    pub reject_below: Option<f64>,
+    /// Where the network's inputs are written.
+    pub save_input: Option<SaveInput>,
 }
 
 /// How many inputs were classified.
@@ -48,17 +56,33 @@ impl Counts {
     }
 }
 
+/// Why the loop ends early.
+#[derive(Debug, thiserror::Error)]
+pub enum PredictError {
+    /// The report cannot be written.
+    #[error(transparent)]
+    Report(#[from] io::Error),
+    /// The network's input cannot be saved.
+    #[error("{}: cannot be written: {error}", .path.display())]
+    Save {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
 /// Classifies all images that `arguments` name (see [`expand`]) and reports them in order. An input that fails is reported
 /// too, and the others go on.
 ///
 /// # Errors
-/// If the report cannot be written.
+/// If the report cannot be written, or an input not be saved.
 pub fn predict(
     classifier: &Classifier,
     arguments: Vec<OsString>,
     options: &PredictOptions,
     report: &mut dyn Report,
-) -> io::Result<Counts> {
+) -> Result<Counts, PredictError> {
     let mut counts = Counts::default();
     let mut sources = expand(arguments, options.recursive);
     loop {
@@ -66,7 +90,12 @@ pub fn predict(
         if batch.is_empty() {
             break;
         }
-        let images = prepare_all(batch, classifier.preprocess(), options.max_pixels);
+        let images = prepare_all(batch, classifier.preprocess(), options);
+        if let Some(save) = &options.save_input {
+            for image in images.iter().flatten() {
+                save.save(image, classifier.preprocess())?;
+            }
+        }
         let records = classify(classifier, images, options);
         counts.failed += records.iter().filter(|record| record.is_err()).count();
         for answer in records.iter().flatten() {
@@ -93,8 +122,13 @@ fn next_batch(sources: &mut Inputs, size: usize) -> Vec<Found> {
 }
 
 /// Decodes and fits a batch, in order. One image alone does not start the thread pool.
-fn prepare_all(batch: Vec<Found>, preprocess: &Preprocess, max_pixels: u64) -> Vec<Result<Prepared, InputError>> {
-    let one = |found: Found| found.and_then(|source| prepare(source, preprocess, max_pixels));
+fn prepare_all(
+    batch: Vec<Found>,
+    preprocess: &Preprocess,
+    options: &PredictOptions,
+) -> Vec<Result<Prepared, InputError>> {
+    let prepare = if options.digits { prepare_digits } else { prepare };
+    let one = |found: Found| found.and_then(|source| prepare(source, preprocess, options.max_pixels));
     if batch.len() == 1 {
         return batch.into_iter().map(one).collect();
     }
@@ -107,17 +141,21 @@ fn classify(
     images: Vec<Result<Prepared, InputError>>,
     options: &PredictOptions,
 ) -> Vec<Result<Classification, InputError>> {
-    let pixels: Vec<u8> = images.iter().flatten().flat_map(|image| image.fitted.pixels.iter().copied()).collect();
+    let inputs =
+        images.iter().flatten().flat_map(|image| [&image.fitted].into_iter().chain(image.digits.iter().flatten()));
+    let pixels: Vec<u8> = inputs.flat_map(|fitted| fitted.pixels.iter().copied()).collect();
     if pixels.is_empty() {
         return images.into_iter().filter_map(Result::err).map(Err).collect();
     }
     let start = Instant::now();
     let logits = classifier.logits_of_pixels(&pixels).unwrap_or_else(|error| unreachable!("whole images: {error}"));
     let mut rows = logits.chunks_exact(classifier.classes().len());
-    let share: Duration = start.elapsed() / rows.len() as u32;
+    let share: Duration = start.elapsed() / images.iter().flatten().count() as u32;
     let mut answer = |image: Prepared| {
         let logits = rows.next().unwrap_or_default().to_vec();
-        Classification::new(&image, logits, classifier, options.topk, options.logits, share)
+        let count = image.digits.as_ref().map_or(0, Vec::len);
+        let digits: Vec<_> = rows.by_ref().take(count).map(<[f32]>::to_vec).collect();
+        Classification::new(&image, logits, &digits, classifier, options, share)
     };
     images.into_iter().map(|image| image.map(&mut answer)).collect()
 }

@@ -19,6 +19,8 @@ pub struct Prepared {
     pub source: Source,
     /// Its pixels `[C, H, W]`, and what was done to get them.
     pub fitted: Fitted,
+    /// Each digit of it by itself, from left to right, if they were asked for.
+    pub digits: Option<Vec<Fitted>>,
     /// Time to read and decode it.
     pub decode: Duration,
     /// Time to fit it.
@@ -53,7 +55,24 @@ pub fn prepare_bytes(
     let picture = Picture::decode_within(bytes, max_pixels)?;
     let decoded = Instant::now();
     let fitted = preprocess.pixels(&picture);
-    Ok(Prepared { source, fitted, decode: decoded - start, preprocess: decoded.elapsed() })
+    Ok(Prepared { source, fitted, digits: None, decode: decoded - start, preprocess: decoded.elapsed() })
+}
+
+/// As [`prepare`], with each digit of the image by itself too.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_digits(source: Source, preprocess: &Preprocess, max_pixels: u64) -> Result<Prepared, InputError> {
+    let start = Instant::now();
+    let bytes = read(&source)?;
+    let picture =
+        Picture::decode_within(&bytes, max_pixels).map_err(|error| InputError::decode(source.clone(), &error))?;
+    let decoded = Instant::now();
+    let digits = preprocess.digits(&picture);
+    // The largest stands for the image.
+    let largest = digits.iter().max_by_key(|digit| digit.region.height);
+    let fitted = largest.cloned().unwrap_or_else(|| preprocess.pixels(&picture));
+    Ok(Prepared { source, fitted, digits: Some(digits), decode: decoded - start, preprocess: decoded.elapsed() })
 }
 
 fn read(source: &Source) -> Result<Vec<u8>, InputError> {

@@ -1,4 +1,4 @@
-//! CSV: one row a prediction, and one for each input without any; what is wrong stands in the last column.
+//! CSV: one row a prediction, or a digit, and one for each input without any; what is wrong stands in the last column.
 
 use std::io::{self, Write};
 
@@ -6,9 +6,6 @@ use super::{Record, Report};
 use crate::{Named, printable};
 
 const HEADER: [&str; 5] = ["path", "class", "name", "confidence", "problem"];
-
-/// The problem of a picture that was looked at for a digit and has none.
-const BLANK: &str = "blank";
 
 pub(super) struct Csv<W> {
     out: W,
@@ -29,8 +26,11 @@ impl<W: Write> Csv<W> {
         for record in records {
             match record {
                 Ok(answer) => {
-                    let problem = if answer.preprocess.found_ink { "" } else { BLANK };
-                    for Named { class, name, confidence } in &answer.predictions {
+                    let problem = answer.problem().unwrap_or_default();
+                    let digits = answer.digits.iter().flat_map(|digits| &digits.each).map(|digit| &digit.best);
+                    let digits: Vec<&Named> = digits.collect();
+                    let rows_of_it = if digits.is_empty() { answer.predictions.iter().collect() } else { digits };
+                    for Named { class, name, confidence } in rows_of_it {
                         let (class, confidence) = (class.to_string(), confidence.to_string());
                         let (path, name) = (printable(&answer.path), printable(name));
                         rows.write_record([&path, &class, &name, &confidence, problem])?;

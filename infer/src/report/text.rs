@@ -12,7 +12,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::{Record, Report};
 use crate::columns::{fill, width};
-use crate::{Classification, printable};
+use crate::{Classification, Named, printable};
 
 /// Cells of a full bar.
 const CELLS: usize = 20;
@@ -54,10 +54,29 @@ impl<W: Write> Text<W> {
         Self { out, path_width: 0, name_width: classes.iter().map(|name| width(name)).max().unwrap_or(0), palette }
     }
 
+    /// The rows of an image. Digits are rows of their own, below the number.
     fn answer(&mut self, answer: &Classification) -> io::Result<()> {
         let Self { out, path_width, name_width, palette: Palette { best, bar, faint, warning } } = self;
-        for (row, prediction) in answer.predictions.iter().enumerate() {
-            let path = if row == 0 { printable(&answer.path) } else { String::new() };
+        let problem = match answer.problem() {
+            Some("blank") => Some("blank: no ink found".to_owned()),
+            Some("several") => Some(format!("{} digits found: use --digits", answer.preprocess.digits_found)),
+            Some(_) => Some("rejected: less likely than --reject-below".to_owned()),
+            None => None,
+        };
+        let digits = answer.digits.iter().filter(|digits| !digits.each.is_empty());
+        let number = digits.clone().next().map(|digits| &digits.number);
+        if let Some(number) = number {
+            let path = printable(&answer.path);
+            write!(out, "{path}{}  {best}{}{best:#}", fill(&path, *path_width), printable(number))?;
+            if let Some(problem) = &problem {
+                write!(out, "  {warning}{problem}{warning:#}")?;
+            }
+            writeln!(out)?;
+        }
+        let digits: Vec<&Named> = digits.flat_map(|digits| &digits.each).map(|digit| &digit.best).collect();
+        let rows = if digits.is_empty() { answer.predictions.iter().collect() } else { digits };
+        for (row, prediction) in rows.into_iter().enumerate() {
+            let path = if row == 0 && number.is_none() { printable(&answer.path) } else { String::new() };
             let name = printable(&prediction.name);
             let percent = 100. * prediction.confidence;
             let style = if row == 0 { &*best } else { &*faint };
@@ -67,8 +86,8 @@ impl<W: Write> Text<W> {
             if !cells.is_empty() {
                 write!(out, "  {bar}{cells}{bar:#}")?;
             }
-            if row == 0 && !answer.preprocess.found_ink {
-                write!(out, "  {warning}blank: no ink found{warning:#}")?;
+            if let (0, None, Some(problem)) = (row, number, &problem) {
+                write!(out, "  {warning}{problem}{warning:#}")?;
             }
             writeln!(out)?;
         }

@@ -22,7 +22,7 @@ fn check_answer(answer: &Value, path: &str, topk: usize) {
     assert!(confidences.is_sorted_by(|a, b| a >= b), "best first: {confidences:?}");
     let sum: f64 = confidences.iter().sum();
     assert!(sum <= 1. + 1e-12 && (topk < 10 || (sum - 1.).abs() < 1e-12), "{sum}");
-    assert_eq!(keys(&answer["preprocess"]), ["found_ink", "inverted", "region"]);
+    assert_eq!(keys(&answer["preprocess"]), ["digits_found", "found_ink", "inverted", "region"]);
     assert_eq!(keys(&answer["preprocess"]["region"]), ["height", "left", "top", "width"]);
     assert_eq!(keys(&answer["ms"]), ["decode", "forward", "preprocess"]);
     assert!(answer["ms"].as_object().unwrap().values().all(|time| time.as_f64().unwrap() >= 0.));

@@ -10,6 +10,7 @@ mod formats;
 mod inputs;
 mod logits;
 mod output;
+mod photographs;
 mod published;
 mod samples;
 mod weights;

@@ -26,13 +26,22 @@ pub(super) fn log_sum_exp(logits: &[f32], temperature: f64) -> f64 {
 
 /// Logarithms of the classes' probabilities, whose logits are divided by `temperature` (1 leaves them as they are).
 pub fn log_softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
-    let total = log_sum_exp(logits, temperature);
-    logits.iter().map(|&logit| f64::from(logit) / temperature - total).collect()
+    let below = below_largest(logits, temperature);
+    let total = below.iter().map(|logit| logit.exp()).sum::<f64>().ln();
+    below.into_iter().map(|logit| logit - total).collect()
+}
+
+/// How far each logit is below the largest, divided by the temperature.
+fn below_largest(logits: &[f32], temperature: f64) -> Vec<f64> {
+    let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    logits.iter().map(|&logit| (f64::from(logit) - largest) / temperature).collect()
 }
 
 /// Probabilities of the classes, summing to 1; their logits are divided by `temperature` (1 leaves them as they are).
 pub fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
-    log_softmax(logits, temperature).into_iter().map(f64::exp).collect()
+    let shares: Vec<f64> = below_largest(logits, temperature).into_iter().map(f64::exp).collect();
+    let total: f64 = shares.iter().sum();
+    shares.into_iter().map(|share| share / total).collect()
 }
 
 /// A class with its probability.

@@ -78,30 +78,6 @@ impl Background {
         (balance != 0.0).then_some(if balance > 0.0 { Ink::Light } else { Ink::Dark })
     }
 
-    /// How far each pixel stands out from the paper in the ink's direction, in grey levels; 0 is paper.
-    ///
-    /// Ink absorbs a share of the light that falls on it. Dark ink is therefore scaled as if the paper were as bright
-    /// everywhere as in the middle; otherwise the better lit side would weigh more and shift the centre of mass.
-    pub(super) fn strength(&self, gray: &[u8], width: usize, ink: Ink) -> Vec<u8> {
-        let mut strength = Vec::with_capacity(gray.len());
-        for (y, row) in gray.chunks_exact(width).enumerate() {
-            let (start, step) = self.row(y, width);
-            let paper = |x: usize| start + step * x as f32;
-            // The cast saturates: pixels on the other side of the paper's brightness become 0.
-            match ink {
-                Ink::Light => {
-                    strength
-                        .extend(row.iter().enumerate().map(|(x, &pixel)| (f32::from(pixel) - paper(x) + 0.5) as u8));
-                }
-                Ink::Dark => strength.extend(row.iter().enumerate().map(|(x, &pixel)| {
-                    let paper = paper(x).max(1.0);
-                    ((paper - f32::from(pixel)) * (self.level() / paper) + 0.5) as u8
-                })),
-            }
-        }
-        strength
-    }
-
     /// The paper's brightness at the first pixel of a row, and its change from pixel to pixel.
     fn row(&self, y: usize, width: usize) -> (f32, f32) {
         let [level, right, down] = self.plane;

@@ -1,164 +1,261 @@
-//! Which pixels belong to the digit: connected strokes without specks.
+//! The ink of the digit that was found, cut out of its surroundings.
 //!
-//! There are two thresholds. A stroke must have strong pixels (by Otsu's split of everything above the noise), and includes
-//! all weak pixels connected to it, because the faint edge of an antialiased stroke belongs to it.
+//! ```text
+//! paper around it -> brightness of the paper at each pixel, for each channel
+//!                 -> difference of the pixel, seen in the direction of the ink's own colour
+//!                 -> all that is connected with the digit above the paper's noise, without rules and neighbours
+//! ```
 
+use super::Ink;
+use super::candidates::{Candidate, Search};
+use super::components::Components;
+use super::contrast::dilate;
+use super::light::median;
+use super::view::View;
 use crate::picture::Rect;
 
-/// A stroke counts if it has at least one strong pixel for this many of the largest stroke's.
-const LEAST_SHARE: usize = 33;
+/// What belongs to a stroke is stronger than this many standard deviations of the paper.
+const NOISE_FACTOR: f32 = 4.0;
 
-/// The longer side of the smallest shape taken for a digit, in pixels; in large pictures it is a hundredth of their shorter
-/// side.
-const LEAST_SIDE: usize = 3;
+/// Ink differs from the paper by more than this, in grey levels.
+const LEAST_CONTRAST: f32 = 6.0;
+
+/// How far faint pixels of a stroke may be from its strong ones, in widths of the stroke.
+const REACH: f32 = 0.35;
+
+/// The strength that the strokes have on average, of 255: room for what is stronger.
+const USUAL: f32 = 150.0;
 
 /// The ink of a digit, cut out of its picture.
 #[derive(Clone, Debug)]
 pub(super) struct Strokes {
-    /// Its position in the picture that was searched.
+    /// Its position in the view.
     pub region: Rect,
     /// `[region.height, region.width]`: 0 = paper, 255 = the core of a stroke.
     pub pixels: Vec<u8>,
-}
-
-/// A horizontal run of weak pixels.
-#[derive(Clone, Copy)]
-struct PixelRun {
-    row: usize,
-    start: usize,
-    end: usize,
+    /// Width of its strokes, in pixels.
+    pub width: f32,
+    /// The part of the view in which the strength was measured, and the strength there.
+    pub around: Rect,
+    pub strength: Vec<u8>,
 }
 
 impl Strokes {
-    /// Finds the strokes in `[height, width]` strengths, of which those up to `floor` are noise; `None` if there are none.
-    pub(super) fn find(strength: &[u8], height: usize, width: usize, floor: u8) -> Option<Self> {
-        let (split, core) = otsu(strength, floor)?;
+    /// Cuts a candidate out of its view; `None` if nothing remains.
+    pub(super) fn of(view: &View, search: &Search, candidate: &Candidate) -> Option<Self> {
+        let around = surroundings(view, search, candidate);
+        let masks = Masks::of(view, search, candidate, around);
+        let (strength, floor) = strength(view, search, &masks, around)?;
+        let core = core(&strength, &masks.seeds);
         let weak = floor.max(core / 10);
-        let runs = runs(strength, width, weak);
-        let labels = connect(&runs);
-
-        let mut strong = vec![0usize; runs.len()];
-        for (run, &label) in runs.iter().zip(&labels) {
-            let pixels = &strength[run.row * width..][run.start..run.end];
-            strong[label] += pixels.iter().filter(|&&pixel| pixel > split).count();
+        // What is faint belongs to the digit only near its strong pixels: rules and the edges of shadows lead away from it.
+        let stroke = search.layer.components.all[candidate.parts[0]].stroke();
+        let reach = 2 * (REACH * stroke).ceil() as usize + 3;
+        let seeds: Vec<u8> = masks.seeds.iter().map(|&seed| u8::from(seed)).collect();
+        let near = dilate(&seeds, around.height, around.width, reach);
+        let belongs = |at: usize| strength[at] > weak && near[at] == 1 && masks.ink[at] && !masks.others[at];
+        let mask: Vec<bool> = (0..strength.len()).map(belongs).collect();
+        let found = Components::of(&mask, &strength, around.height, around.width);
+        let mut seeded = vec![false; found.all.len()];
+        for (run, component) in &found.runs {
+            seeded[*component] |= masks.seeds[run.row * around.width..][run.start..run.end].contains(&true);
         }
-        let (main, &largest) = strong.iter().enumerate().max_by_key(|&(_, &pixels)| pixels)?;
-        // A speck on blank paper or a few pixels of noise are not a digit.
-        let around = bounds(runs.iter().zip(&labels).filter(|&(_, &label)| label == main).map(|(run, _)| run))?;
-        if around.width.max(around.height) < (height.min(width) / 100).max(LEAST_SIDE) {
-            return None;
-        }
-        let kept = |label: usize| strong[label] > 0 && strong[label] * LEAST_SHARE >= largest;
-        let runs: Vec<PixelRun> =
-            runs.iter().zip(&labels).filter(|&(_, &label)| kept(label)).map(|(run, _)| *run).collect();
+        let kept = || found.all.iter().zip(&seeded).filter(|(_, seeded)| **seeded).map(|(component, _)| component);
+        let bounds = kept().map(|component| component.bounds).reduce(super::candidates::union)?;
+        let stroke = kept().max_by_key(|component| component.area)?.stroke();
 
-        let region = bounds(&runs)?;
-        Some(Self { region, pixels: cut(strength, width, &runs, region, split) })
+        let mut pixels = vec![0; bounds.width * bounds.height];
+        let core = u32::from(core).max(1);
+        for (run, _) in found.runs.iter().filter(|(_, component)| seeded[*component]) {
+            let start = (run.row - bounds.top) * bounds.width + run.start - bounds.left;
+            let line = &strength[run.row * around.width..][run.start..run.end];
+            for (pixel, &value) in pixels[start..].iter_mut().zip(line) {
+                *pixel = ((u32::from(value) * 255 + core / 2) / core).min(255) as u8;
+            }
+        }
+        let region = Rect { left: around.left + bounds.left, top: around.top + bounds.top, ..bounds };
+        Some(Self { region, pixels, width: stroke, around, strength })
     }
 }
 
-/// The bounding box of runs that are sorted by row.
-fn bounds<'a>(runs: impl IntoIterator<Item = &'a PixelRun>) -> Option<Rect> {
-    let mut runs = runs.into_iter();
-    let first = runs.next()?;
-    let (mut left, mut right, mut bottom) = (first.start, first.end, first.row);
-    for run in runs {
-        (left, right, bottom) = (left.min(run.start), right.max(run.end), run.row);
-    }
-    Some(Rect { left, top: first.row, width: right - left, height: bottom + 1 - first.row })
-}
-
-/// Otsu's threshold for the strengths above `floor`, and the mean of those above the threshold; `None` if there are none. If
-/// there is only one level of ink, the threshold is `floor`.
-///
-/// Only what is above the noise is split. In a large picture with a thin digit, paper outnumbers ink a thousandfold, and the
-/// best split of all pixels would divide the paper.
-fn otsu(strength: &[u8], floor: u8) -> Option<(u8, u8)> {
-    let mut histogram = [0u64; 256];
-    strength.iter().for_each(|&value| histogram[usize::from(value)] += 1);
-    histogram[..=usize::from(floor)].fill(0);
-    let moments = |levels: std::ops::Range<usize>| {
-        levels
-            .fold((0u64, 0u64), |(count, sum), level| (count + histogram[level], sum + histogram[level] * level as u64))
+/// The candidate's box with a margin in which there is paper to be seen.
+fn surroundings(view: &View, search: &Search, candidate: &Candidate) -> Rect {
+    let found = candidate.bounds;
+    let margin = (found.width.max(found.height) / 3).max(search.contrast().window / 3).max(4);
+    let axis = |start: usize, length: usize, limit: usize| {
+        let first = start.saturating_sub(margin);
+        (first, (start + length + margin).min(limit) - first)
     };
-    let (count, sum) = moments(0..256);
-    if count == 0 {
+    let (left, width) = axis(found.left, found.width, view.width);
+    let (top, height) = axis(found.top, found.height, view.height);
+    Rect { left, top, width, height }
+}
+
+/// What is known about the pixels around the digit.
+struct Masks {
+    /// Pixels of the digit.
+    seeds: Vec<bool>,
+    /// Pixels of other things.
+    others: Vec<bool>,
+    /// Pixels that show paper.
+    paper: Vec<bool>,
+    /// Pixels that stand out from what surrounds them, if little. The edge of a shadow does not.
+    ink: Vec<bool>,
+}
+
+impl Masks {
+    fn of(view: &View, search: &Search, candidate: &Candidate, around: Rect) -> Self {
+        let size = around.width * around.height;
+        let inside = |row: usize, column: usize| {
+            let (y, x) = (row.checked_sub(around.top)?, column.checked_sub(around.left)?);
+            (y < around.height && x < around.width).then_some(y * around.width + x)
+        };
+        let (mut seeds, mut others) = (vec![0u8; size], vec![0u8; size]);
+        for (run, component) in &search.layer.components.runs {
+            let mask = if candidate.parts.contains(component) { &mut seeds } else { &mut others };
+            (run.start..run.end).filter_map(|x| inside(run.row, x)).for_each(|at| mask[at] = 1);
+        }
+        for &at in search.layer.rules.iter().chain(&search.rules) {
+            inside(at / view.width, at % view.width).into_iter().for_each(|at| others[at] = 1);
+        }
+        others.iter_mut().zip(&seeds).for_each(|(other, &seed)| *other = other.saturating_sub(seed));
+        // The soft edges of other things, which the threshold left out.
+        let grown = dilate(&others, around.height, around.width, 3);
+        let near = dilate(&seeds, around.height, around.width, 3);
+        let others = grown
+            .iter()
+            .zip(&near)
+            .zip(&others)
+            .map(|((&grown, &near), &other)| other == 1 || (grown == 1 && near == 0));
+        let contrast = search.contrast();
+        let limit = (contrast.paper + (3.0 * contrast.spread).max(6.0)) as u8;
+        let ink = (0..size).map(|at| {
+            let (y, x) = (around.top + at / around.width, around.left + at % around.width);
+            u8::from(contrast.strength[y * view.width + x] > limit)
+        });
+        let ink = dilate(&ink.collect::<Vec<u8>>(), around.height, around.width, 3);
+        let others: Vec<bool> = others.collect();
+        let paper = ink.iter().zip(&others).map(|(&ink, &other)| ink == 0 && !other).collect();
+        Self {
+            seeds: seeds.into_iter().map(|seed| seed == 1).collect(),
+            others,
+            paper,
+            ink: ink.into_iter().map(|ink| ink == 1).collect(),
+        }
+    }
+}
+
+/// Strengths around the digit, and the largest that may be noise.
+fn strength(view: &View, search: &Search, masks: &Masks, around: Rect) -> Option<(Vec<u8>, u8)> {
+    let contrast = search.contrast();
+    let cut = |plane: &Vec<u8>| -> Vec<f32> {
+        let rows = plane.chunks_exact(view.width).skip(around.top).take(around.height);
+        let pixels = rows.flat_map(|row| &row[around.left..][..around.width]);
+        pixels.map(|&pixel| f32::from(if contrast.ink == Ink::Light { 255 - pixel } else { pixel })).collect()
+    };
+    let mut differences = Vec::new();
+    let mut directions = Vec::new();
+    for plane in &view.planes {
+        let pixels = cut(plane);
+        let paper = paper(&pixels, &masks.paper, around.height, around.width, contrast.window);
+        let level = (paper.iter().sum::<f32>() / paper.len() as f32).max(1.0);
+        // Ink absorbs a share of the light that falls on it: dark ink is as strong in the shade as in the light.
+        let difference: Vec<f32> = match contrast.ink {
+            Ink::Dark => paper.iter().zip(&pixels).map(|(p, x)| (p - x) * (level / p.max(8.0)).min(4.0)).collect(),
+            Ink::Light => paper.iter().zip(&pixels).map(|(p, x)| p - x).collect(),
+        };
+        let seeds = difference.iter().zip(&masks.seeds).filter(|(_, seed)| **seed);
+        let (sum, count) = seeds.fold((0.0, 0), |(sum, count), (value, _)| (sum + value, count + 1));
+        directions.push((sum / count.max(1) as f32).max(0.0));
+        differences.push(difference);
+    }
+    let length: f32 = directions.iter().map(|direction| direction * direction).sum();
+    if length <= 0.0 {
         return None;
     }
-    let (mut best, mut split) = (0.0, floor);
-    let (mut below, mut below_sum) = (0, 0);
-    for level in floor..255 {
-        below += histogram[usize::from(level)];
-        below_sum += histogram[usize::from(level)] * u64::from(level);
-        if below == 0 || below == count {
-            continue;
-        }
-        let above = count - below;
-        let distance = (sum - below_sum) as f64 / above as f64 - below_sum as f64 / below as f64;
-        let between = below as f64 * above as f64 * distance * distance;
-        if between > best {
-            (best, split) = (between, level);
-        }
+    let mut projected = vec![0.0f32; around.width * around.height];
+    for (difference, direction) in differences.iter().zip(&directions) {
+        projected.iter_mut().zip(difference).for_each(|(sum, value)| *sum += value * direction * USUAL / length);
     }
-    let (count, sum) = moments(usize::from(split) + 1..256);
-    Some((split, (sum / count.max(1)) as u8))
+    let noise = projected.iter().zip(&masks.paper).filter(|(_, paper)| **paper).map(|(value, _)| value.abs());
+    let noise = 1.4826 * median(noise.collect());
+    let least = LEAST_CONTRAST * USUAL / directions.iter().copied().fold(1.0, f32::max);
+    let floor = (NOISE_FACTOR * noise).max(least).min(0.45 * USUAL) as u8;
+    // The cast saturates.
+    Some((projected.into_iter().map(|value| (value + 0.5) as u8).collect(), floor))
 }
 
-/// The runs of pixels above `weak`, row by row.
-fn runs(strength: &[u8], width: usize, weak: u8) -> Vec<PixelRun> {
-    let mut runs = Vec::new();
-    for (row, line) in strength.chunks_exact(width).enumerate() {
-        let mut at = 0;
-        while let Some(start) = line[at..].iter().position(|&value| value > weak).map(|skipped| at + skipped) {
-            let end = line[start..].iter().position(|&value| value <= weak).map_or(width, |length| start + length);
-            runs.push(PixelRun { row, start, end });
-            at = end;
-        }
+/// The paper's brightness at each pixel: the mean of the paper around it, as far away as there is enough of it.
+fn paper(pixels: &[f32], paper: &[bool], height: usize, width: usize, window: usize) -> Vec<f32> {
+    let sums = Sums::of(pixels, paper, height, width);
+    let mut radii = vec![(window / 6).max(3)];
+    while let Some(&last) = radii.last().filter(|&&last| last < height.max(width)) {
+        radii.push(last * 2);
     }
-    runs
+    (0..height * width)
+        .map(|at| {
+            let (y, x) = (at / width, at % width);
+            let enough = |&&radius: &&usize| 5.0 * sums.mean(y, x, radius).1 >= 1.0;
+            let radius = radii.iter().find(enough).copied().unwrap_or(height + width);
+            sums.mean(y, x, radius).0
+        })
+        .collect()
 }
 
-/// Labels each run with the index of a run that represents its 8-connected component.
-fn connect(runs: &[PixelRun]) -> Vec<usize> {
-    fn root(parents: &mut [usize], mut at: usize) -> usize {
-        while parents[at] != at {
-            parents[at] = parents[parents[at]];
-            at = parents[at];
-        }
-        at
-    }
-    let mut parents: Vec<usize> = (0..runs.len()).collect();
-    // `above` advances through the previous row's runs alongside the current row's.
-    let mut above = 0;
-    for (index, run) in runs.iter().enumerate() {
-        while above < index
-            && (runs[above].row + 1 < run.row || (runs[above].row + 1 == run.row && runs[above].end < run.start))
-        {
-            above += 1;
-        }
-        let touching = runs[above..index].iter().take_while(|other| other.row + 1 == run.row && other.start <= run.end);
-        for offset in 0..touching.count() {
-            let (one, other) = (root(&mut parents, index), root(&mut parents, above + offset));
-            parents[one.max(other)] = one.min(other);
-        }
-    }
-    (0..runs.len()).map(|index| root(&mut parents, index)).collect()
+/// Sums over rectangles in constant time (Crow, "Summed-area tables for texture mapping", 1984).
+struct Sums {
+    height: usize,
+    width: usize,
+    /// `[height + 1, width + 1]`: the sum, and the number, of paper pixels above and to the left.
+    table: Vec<(f64, f64)>,
+    /// For a picture without paper.
+    all: f32,
 }
 
-/// The strengths of the runs alone, scaled so that the core of a stroke is 255. The core is the 80th percentile of the strong
-/// pixels, since strokes have soft edges and the maximum would depend on noise.
-fn cut(strength: &[u8], width: usize, runs: &[PixelRun], region: Rect, split: u8) -> Vec<u8> {
-    let line = |run: &PixelRun| &strength[run.row * width..][run.start..run.end];
-    let mut strong: Vec<u8> = runs.iter().flat_map(line).copied().filter(|&pixel| pixel > split).collect();
-    let at = strong.len().saturating_sub(1) * 8 / 10;
-    let core = if strong.is_empty() { 255 } else { u32::from(*strong.select_nth_unstable(at).1) };
-
-    let mut pixels = vec![0; region.width * region.height];
-    for run in runs {
-        let start = (run.row - region.top) * region.width + run.start - region.left;
-        for (pixel, &value) in pixels[start..].iter_mut().zip(line(run)) {
-            *pixel = ((u32::from(value) * 255 + core / 2) / core).min(255) as u8;
+impl Sums {
+    fn of(pixels: &[f32], paper: &[bool], height: usize, width: usize) -> Self {
+        let mut table = vec![(0.0, 0.0); (height + 1) * (width + 1)];
+        for y in 0..height {
+            let (mut sum, mut count) = (0.0, 0.0);
+            for x in 0..width {
+                if paper[y * width + x] {
+                    sum += f64::from(pixels[y * width + x]);
+                    count += 1.0;
+                }
+                let above = table[y * (width + 1) + x + 1];
+                table[(y + 1) * (width + 1) + x + 1] = (above.0 + sum, above.1 + count);
+            }
         }
+        let all = pixels.iter().copied().fold(0.0, f32::max);
+        Self { height, width, table, all }
     }
-    pixels
+
+    /// The mean of the paper in a square around a pixel, and the share that it has of the square.
+    fn mean(&self, y: usize, x: usize, radius: usize) -> (f32, f32) {
+        let (top, left) = (y.saturating_sub(radius), x.saturating_sub(radius));
+        let (bottom, right) = ((y + radius + 1).min(self.height), (x + radius + 1).min(self.width));
+        let at = |y: usize, x: usize| self.table[y * (self.width + 1) + x];
+        let (a, b, c, d) = (at(top, left), at(top, right), at(bottom, left), at(bottom, right));
+        let (sum, count) = (d.0 - c.0 - b.0 + a.0, d.1 - c.1 - b.1 + a.1);
+        if count < 1.0 {
+            return (self.all, 0.0);
+        }
+        ((sum / count) as f32, (count / ((bottom - top) * (right - left)) as f64) as f32)
+    }
+}
+
+/// The strength of a stroke's core: the 80th percentile of the digit's strong half, since strokes have soft edges and the
+/// maximum would depend on noise.
+fn core(strength: &[u8], seeds: &[bool]) -> u8 {
+    let mut strong: Vec<u8> = strength
+        .iter()
+        .zip(seeds)
+        .filter(|&(&value, &seed)| seed && f32::from(value) > 0.5 * USUAL)
+        .map(|(&value, _)| value)
+        .collect();
+    if strong.is_empty() {
+        return 255;
+    }
+    let at = (strong.len() - 1) * 8 / 10;
+    *strong.select_nth_unstable(at).1
 }

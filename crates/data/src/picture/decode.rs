@@ -72,7 +72,8 @@ impl Picture {
     /// Decodes a PNG, JPEG, BMP, WebP or GIF file; of an animation, the first frame.
     ///
     /// Grey files yield 1 channel, all others 3. The EXIF orientation is applied. Transparent pixels are composited over
-    /// white, so black ink on a transparent page becomes black on white. 16-bit values are rounded to 8 bits.
+    /// white, so black ink on a transparent page becomes black on white; only light ink on a page that is mostly transparent,
+    /// which would vanish, is composited over black. 16-bit values are rounded to 8 bits.
     ///
     /// # Errors
     /// See [`DecodeError`]. A truncated JPEG is an error; its missing part is not filled with grey.
@@ -172,15 +173,15 @@ fn explain(error: ImageError, format: &'static str, (width, height): (u32, u32),
     }
 }
 
-/// Converts interleaved pixels of any depth to 8-bit planes, compositing transparency over white.
+/// Converts interleaved pixels of any depth to 8-bit planes, compositing transparency over white, or black where it must be.
 fn planar(image: DynamicImage) -> Picture {
     let (height, width) = (image.height() as usize, image.width() as usize);
     let color = image.color();
     let pixels = match (color.has_color(), color.has_alpha()) {
         (false, false) => image.into_luma8().into_raw(),
-        (false, true) => over_white::<1, 2>(image.into_luma_alpha8().as_raw()),
+        (false, true) => over_page::<1, 2>(image.into_luma_alpha8().as_raw()),
         (true, false) => split::<3>(image.into_rgb8().as_raw()),
-        (true, true) => over_white::<3, 4>(image.into_rgba8().as_raw()),
+        (true, true) => over_page::<3, 4>(image.into_rgba8().as_raw()),
     };
     Picture { channels: if color.has_color() { 3 } else { 1 }, height, width, pixels }
 }
@@ -197,14 +198,29 @@ fn split<const C: usize>(interleaved: &[u8]) -> Vec<u8> {
     planes
 }
 
-/// `[H, W, C + alpha]` to `[C, H, W]` over a white page; `A` is C + 1.
-fn over_white<const C: usize, const A: usize>(interleaved: &[u8]) -> Vec<u8> {
+/// Visible pixels that are darker than this in some channel can be seen on white.
+const DARK: u8 = 190;
+
+/// The brightness of the page below: white, but black if more than half of the image is transparent and no more than a
+/// hundredth of what is visible could be seen on white.
+fn page<const C: usize, const A: usize>(pixels: &[[u8; A]]) -> u32 {
+    let (mut visible, mut dark) = (0, 0);
+    for pixel in pixels.iter().filter(|pixel| pixel[C] >= 128) {
+        visible += 1;
+        dark += usize::from(pixel[..C].iter().any(|&value| value < DARK));
+    }
+    if visible > 0 && 2 * visible < pixels.len() && 100 * dark <= visible { 0 } else { 255 }
+}
+
+/// `[H, W, C + alpha]` to `[C, H, W]` over a page; `A` is C + 1.
+fn over_page<const C: usize, const A: usize>(interleaved: &[u8]) -> Vec<u8> {
     let (pixels, _) = interleaved.as_chunks::<A>();
+    let page = page::<C, A>(pixels);
     let mut planes = vec![0; C * pixels.len()];
     for (channel, plane) in planes.chunks_exact_mut(pixels.len().max(1)).enumerate() {
         for (value, pixel) in plane.iter_mut().zip(pixels) {
             let alpha = u32::from(pixel[C]);
-            let sum = u32::from(pixel[channel]) * alpha + 255 * (255 - alpha);
+            let sum = u32::from(pixel[channel]) * alpha + page * (255 - alpha);
             *value = ((sum + 127) / 255) as u8;
         }
     }

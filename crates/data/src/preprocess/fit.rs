@@ -1,7 +1,7 @@
 //! Fitting pictures to a network's input size.
 
 use super::description::{Polarity, Preprocess, ResizeMode};
-use crate::digit::{self, Ink};
+use crate::digit::{self, Digit, Ink};
 use crate::picture::resample::{Span, resample};
 use crate::picture::{Picture, Rect};
 
@@ -14,6 +14,9 @@ pub struct Fitted {
     pub inverted: bool,
     /// `false` if a digit was searched for but the picture is blank; the pixels are then all background.
     pub found_ink: bool,
+    /// How many digits stand in the picture, where digits are searched for; else 1. If several, the pixels show the most
+    /// prominent one.
+    pub digits_found: usize,
     /// The part of the picture that was used.
     pub region: Rect,
 }
@@ -44,7 +47,21 @@ impl Preprocess {
         if self.resize.mode == ResizeMode::Pad {
             pixels = self.pad(&pixels, picture.height, picture.width);
         }
-        Fitted { pixels, inverted, found_ink: true, region }
+        Fitted { pixels, inverted, found_ink: true, digits_found: 1, region }
+    }
+
+    /// Fits each digit of a picture to the network's input, from left to right; none if it is blank. Where digits are not
+    /// searched for, it is the whole picture.
+    ///
+    /// # Panics
+    /// As [`pixels`](Self::pixels).
+    pub fn digits(&self, picture: &Picture) -> Vec<Fitted> {
+        let whole = |fitted: Fitted| if fitted.found_ink { vec![fitted] } else { Vec::new() };
+        if self.resize.mode != ResizeMode::Digit || self.already_placed(picture).is_some() {
+            return whole(self.pixels(picture));
+        }
+        let digits = digit::read_all(picture, self.height, self.width, self.known_ink());
+        digits.into_iter().map(|digit| self.fitted_digit(digit)).collect()
     }
 
     /// A picture as the network's input `[C, H, W]`, not yet normalised. One that is `fitted` already and has the right shape
@@ -58,16 +75,26 @@ impl Preprocess {
     }
 
     fn digit(&self, picture: &Picture) -> Fitted {
-        let gray = picture.to_gray();
-        let known = (self.polarity != Polarity::Auto).then_some(Ink::Light);
-        let clean = ((gray.height, gray.width) == (self.height, self.width))
-            .then(|| digit::already_placed(&gray, known))
-            .flatten();
-        let digit = clean.unwrap_or_else(|| digit::read(&gray, self.height, self.width, known));
+        let read = || digit::read(picture, self.height, self.width, self.known_ink());
+        self.fitted_digit(self.already_placed(picture).unwrap_or_else(read))
+    }
+
+    fn known_ink(&self) -> Option<Ink> {
+        (self.polarity != Polarity::Auto).then_some(Ink::Light)
+    }
+
+    /// A picture that looks like one of MNIST's.
+    fn already_placed(&self, picture: &Picture) -> Option<Digit> {
+        let right_size = (picture.height, picture.width) == (self.height, self.width);
+        right_size.then(|| digit::already_placed(&picture.to_gray(), self.known_ink())).flatten()
+    }
+
+    fn fitted_digit(&self, digit: Digit) -> Fitted {
         Fitted {
             pixels: if self.channels == 1 { digit.pixels } else { digit.pixels.repeat(self.channels) },
             inverted: digit.ink == Some(Ink::Dark),
             found_ink: digit.ink.is_some(),
+            digits_found: digit.count,
             region: digit.region,
         }
     }
@@ -102,12 +129,12 @@ impl Preprocess {
 
     /// The picture resized to fit within the target, without the bars.
     fn fit_whole(&self, picture: &Picture) -> (Vec<u8>, Rect) {
-        let (height, width) = self.fitted(picture.height, picture.width);
+        let (height, width) = self.proportional(picture.height, picture.width);
         (self.resample(picture, Span::whole(height), Span::whole(width)), Rect::whole(picture))
     }
 
     /// The largest height and width with the picture's proportions that fit within the target.
-    fn fitted(&self, height: usize, width: usize) -> (usize, usize) {
+    fn proportional(&self, height: usize, width: usize) -> (usize, usize) {
         let rounded = |a: usize, b: usize, c: usize| ((a * b + c / 2) / c).max(1);
         if height * self.width <= width * self.height {
             (rounded(height, self.width, width).min(self.height), self.width)
@@ -118,7 +145,7 @@ impl Preprocess {
 
     /// Adds bars around a picture whose size was `height` x `width` before [`fit_whole`](Self::fit_whole).
     fn pad(&self, fitted: &[u8], height: usize, width: usize) -> Vec<u8> {
-        let (height, width) = self.fitted(height, width);
+        let (height, width) = self.proportional(height, width);
         let (top, left) = ((self.height - height) / 2, (self.width - width) / 2);
         let mut output = Vec::with_capacity(self.channels * self.height * self.width);
         for (plane, mean) in fitted.chunks_exact(height * width).zip(&self.mean) {

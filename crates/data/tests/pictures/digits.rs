@@ -274,3 +274,118 @@ fn any_picture_is_read_without_panic() {
         read(&Picture::gray(height, width, noisy.clone()).unwrap());
     }
 }
+
+/// A page on which more than the digit can be seen: each adds something to a clean photograph.
+#[test]
+fn what_is_no_digit_is_left_out() {
+    type Nuisance = fn(usize, usize, f64) -> f64;
+    let ruled: Nuisance = |y, _, light| if y % 60 < 2 { light * 0.7 } else { light };
+    let squared: Nuisance = |y, x, light| if y % 50 < 2 || x % 50 < 2 { light * 0.7 } else { light };
+    let margin: Nuisance = |_, x, light| if (60..63).contains(&x) { light * 0.5 } else { light };
+    let shadow: Nuisance = |y, x, light| if 3 * x + y < 1500 { light } else { light * 0.6 };
+    let pen: Nuisance = |y, x, light| if (x + y).abs_diff(330) < 12 && y < 300 { 40.0 } else { light };
+    let finger: Nuisance = |y, x, light| {
+        let inside = (y as f64 - 300.0).powi(2) / 50f64.powi(2) + (x as f64 - 40.0).powi(2) / 120f64.powi(2) < 1.0;
+        if inside { 120.0 } else { light }
+    };
+    let table: Nuisance = |y, _, light| if y < 420 { light } else { 60.0 };
+    let card: Nuisance = |y, x, light| if (15..300).contains(&y) && (300..620).contains(&x) { light } else { 50.0 };
+    let dust: Nuisance = |y, x, light| if y % 97 < 3 && x % 89 < 3 { 60.0 } else { light };
+    // Name, what is added, and the largest mean difference to the reading of the clean page (grey levels of 255): about
+    // twice what was measured.
+    let nuisances = [
+        ("ruled paper", ruled, 5.0),
+        ("squared paper", squared, 10.0),
+        ("a margin", margin, 1.0),
+        ("the edge of a shadow", shadow, 6.0),
+        ("a pen", pen, 1.0),
+        ("a finger", finger, 1.0),
+        ("the table", table, 1.0),
+        ("a card on a table", card, 1.0),
+        ("dust", dust, 3.0),
+    ];
+    for (name, nuisance, bound) in nuisances {
+        let mut sum = 0.0;
+        let originals = mnist(12);
+        for original in &originals {
+            let clean = PHOTO.draw(original, &mut Noise(3));
+            let mut picture = clean.clone();
+            for (at, pixel) in picture.pixels.iter_mut().enumerate() {
+                let changed = nuisance(at / 640, at % 640, f64::from(*pixel));
+                // Ink stays as dark as it is.
+                *pixel = changed.min(f64::from(*pixel)).round() as u8;
+            }
+            let found = read(&picture);
+            assert_eq!((found.ink, found.count), (Some(Ink::Dark), 1), "{name}");
+            sum += aligned_difference(&found.pixels, &read(&clean).pixels);
+        }
+        let mean = sum / originals.len() as f64;
+        println!("{name}: {mean:.2}");
+        assert!(mean < bound, "{name}: mean difference {mean:.2}");
+    }
+}
+
+/// Red ink on blue paper of the same brightness: a grey picture of it is blank.
+#[test]
+fn ink_is_seen_by_its_colour() {
+    let plane = |ink, paper| seven(100, 10, ink, paper).pixels;
+    let colour = [plane(190, 90), plane(60, 98), plane(60, 156)].concat();
+    let picture = Picture::rgb(100, 100, colour).unwrap();
+    assert!(picture.to_gray().pixels.iter().all(|pixel| pixel.abs_diff(100) <= 3));
+    assert!(aligned_difference(&read(&picture).pixels, &read(&seven(100, 10, 0, 255)).pixels) < 1.0);
+}
+
+/// A "5" whose bar does not touch the rest.
+#[test]
+fn parts_of_a_digit_stay_together() {
+    let five = drawn(300, 300, |y, x| {
+        let bar = (60..80).contains(&y) && (150..220).contains(&x);
+        let stem = (60..140).contains(&y) && (110..130).contains(&x);
+        let (dy, dx) = (y as f64 - 180.0, x as f64 - 140.0);
+        let bow = (40.0..60.0).contains(&dx.hypot(dy)) && (dx > -20.0 || dy > 20.0);
+        if bar || stem || bow { 20 } else { 230 }
+    });
+    let found = read(&five);
+    assert_eq!((found.region.top, found.region.width, found.count), (60, 136, 1), "{:?}", found.region);
+}
+
+#[test]
+fn several_digits_are_counted_and_read_from_left_to_right() {
+    let originals = mnist(4);
+    let alone: Vec<Vec<u8>> =
+        originals.iter().map(|original| read(&PHOTO.draw(original, &mut Noise(3))).pixels).collect();
+    let mut noise = Noise(3);
+    let pages = [0, 150, 300, 450].map(|left| Page { left, top: 120, scale: 5, ..PHOTO });
+    let pictures: Vec<Picture> =
+        pages.iter().zip(&originals).map(|(page, digit)| page.draw(digit, &mut noise)).collect();
+    let darkest = |at: usize| pictures.iter().map(|picture| picture.pixels[at]).min().unwrap();
+    let picture = Picture::gray(480, 640, (0..480 * 640).map(darkest).collect()).unwrap();
+    assert_eq!(read(&picture).count, 4);
+    let digits = digit::read_all(&picture, 28, 28, None);
+    assert_eq!(digits.len(), 4);
+    for (place, (digit, alone)) in digits.iter().zip(alone).enumerate() {
+        assert_eq!((digit.count, digit.ink), (4, Some(Ink::Dark)));
+        let difference = aligned_difference(&digit.pixels, &alone);
+        assert!(difference < 3.0, "digit {place}: {difference:.2}");
+    }
+    assert!(digit::read_all(&drawn(100, 100, |_, _| 200), 28, 28, None).is_empty());
+}
+
+#[test]
+fn stages_end_with_what_is_read() {
+    for page in [PHOTO, Page { height: 1500, width: 2000, scale: 3, ..PHOTO }] {
+        let picture = page.draw(&mnist(1)[0], &mut Noise(3));
+        let stages = digit::stages(&picture, 28, 28, None);
+        assert!(stages.iter().all(|stage| stage.picture.is_consistent() && !stage.name.is_empty()));
+        assert_eq!(stages.last().unwrap().picture.pixels, read(&picture).pixels);
+    }
+    assert!(digit::stages(&drawn(50, 50, |_, _| 9), 28, 28, None).is_empty());
+}
+
+/// A fine pen's lines on a large page would be grey and half a pixel wide.
+#[test]
+fn fine_lines_get_the_width_of_a_pen() {
+    let bright = |pixels: &[u8]| pixels.iter().filter(|&&pixel| pixel > 150).count();
+    let (fine, usual) = (read(&seven(600, 6, 0, 255)), read(&seven(600, 30, 0, 255)));
+    assert!(2 * bright(&fine.pixels) > bright(&usual.pixels), "{} of {}", bright(&fine.pixels), bright(&usual.pixels));
+}

@@ -1,0 +1,214 @@
+//! Connected components of a mask, with what tells strokes from other things.
+
+use crate::picture::Rect;
+
+/// How far from a component its outside is measured, in pixels.
+const OUTSIDE: usize = 3;
+
+/// A horizontal run of a mask's pixels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PixelRun {
+    pub row: usize,
+    pub start: usize,
+    pub end: usize,
+}
+
+/// An 8-connected set of pixels.
+#[derive(Clone, Debug)]
+pub(super) struct Component {
+    pub bounds: Rect,
+    /// Number of pixels.
+    pub area: usize,
+    /// Sides of pixels that border on pixels outside.
+    perimeter: usize,
+    /// Pixels on the edge of the picture.
+    pub on_edge: usize,
+    /// Enclosed gaps.
+    pub holes: usize,
+    /// Mean strength, in grey levels.
+    pub strength: f32,
+    /// Mean strength just outside, to the left and right of it.
+    pub outside: f32,
+    /// Side of the largest square in it, in pixels.
+    pub thickest: usize,
+    /// While it is being built: runs less contacts between them, and sums of strengths, inside and outside.
+    euler: isize,
+    sum: u64,
+    outside_sum: u64,
+    outside_count: usize,
+}
+
+impl Component {
+    fn new(run: &PixelRun) -> Self {
+        let bounds = Rect { left: run.start, top: run.row, width: run.end - run.start, height: 1 };
+        Self {
+            bounds,
+            area: 0,
+            perimeter: 0,
+            on_edge: 0,
+            holes: 0,
+            strength: 0.0,
+            outside: 0.0,
+            thickest: 0,
+            euler: 0,
+            sum: 0,
+            outside_sum: 0,
+            outside_count: 0,
+        }
+    }
+
+    /// Adds a run, which is not above those added before.
+    fn add(&mut self, run: &PixelRun, touching: Touching, strength: &[u8], depth: &[u8], height: usize) {
+        let width = strength.len();
+        let length = run.end - run.start;
+        let Rect { left, top, width: wide, .. } = self.bounds;
+        let first = left.min(run.start);
+        self.bounds = Rect { left: first, top, width: (left + wide).max(run.end) - first, height: run.row + 1 - top };
+        self.area += length;
+        self.perimeter += 2 + 2 * length - 2 * touching.shared;
+        let ends = usize::from(run.start == 0) + usize::from(run.end == width);
+        self.on_edge += if run.row == 0 || run.row + 1 == height { length } else { ends };
+        self.euler += 1 - touching.count as isize;
+        self.sum += strength[run.start..run.end].iter().map(|&s| u64::from(s)).sum::<u64>();
+        let beyond = [run.start.checked_sub(OUTSIDE), Some(run.end + OUTSIDE - 1).filter(|&x| x < width)];
+        for x in beyond.into_iter().flatten() {
+            self.outside_sum += u64::from(strength[x]);
+            self.outside_count += 1;
+        }
+        let deepest = depth[run.start..run.end].iter().copied().max().unwrap_or(0);
+        self.thickest = self.thickest.max((2 * usize::from(deepest)).saturating_sub(1));
+    }
+
+    fn finish(&mut self) {
+        self.holes = (1 - self.euler).max(0) as usize;
+        self.strength = self.sum as f32 / self.area as f32;
+        self.outside = self.outside_sum as f32 / self.outside_count.max(1) as f32;
+    }
+
+    /// The longer side of the bounding box.
+    pub(super) fn long(&self) -> f32 {
+        self.bounds.width.max(self.bounds.height) as f32
+    }
+
+    /// The width of the strokes: of a long stripe, twice the area by the perimeter. Steps at pixels make the perimeter of
+    /// lines in all directions 4 / pi times as long on average.
+    pub(super) fn stroke(&self) -> f32 {
+        2.0 * self.area as f32 / (self.perimeter as f32 * std::f32::consts::FRAC_PI_4 - 2.0).max(1.0)
+    }
+}
+
+/// Each pixel's distance from the nearest pixel outside the mask, in steps in all eight directions; the edge of the picture is
+/// no border.
+fn depth(mask: &[bool], width: usize) -> Vec<u8> {
+    let mut depth: Vec<u8> = mask.iter().map(|&set| if set { 255 } else { 0 }).collect();
+    let pass = |line: &mut [u8], before: Option<&[u8]>| {
+        for x in 0..width {
+            if line[x] > 0 {
+                let near = before.map_or(254, |row| {
+                    row[x.saturating_sub(1)..(x + 2).min(width)].iter().copied().min().unwrap_or(254)
+                });
+                line[x] = line[x].min(near.min(254) + 1);
+            }
+        }
+        for x in 1..width {
+            line[x] = line[x].min(line[x - 1].saturating_add(1));
+        }
+        for x in (1..width).rev() {
+            line[x - 1] = line[x - 1].min(line[x].saturating_add(1));
+        }
+    };
+    let height = depth.len() / width;
+    for y in 0..height {
+        let (above, rest) = depth.split_at_mut(y * width);
+        pass(&mut rest[..width], (y > 0).then(|| &above[(y - 1) * width..]));
+    }
+    for y in (0..height).rev() {
+        let (rest, below) = depth.split_at_mut((y + 1) * width);
+        pass(&mut rest[y * width..], (y + 1 < height).then(|| &below[..width]));
+    }
+    depth
+}
+
+/// The runs of pixels for which the mask holds, row by row.
+fn runs(mask: &[bool], width: usize) -> Vec<PixelRun> {
+    let mut runs = Vec::new();
+    for (row, line) in mask.chunks_exact(width).enumerate() {
+        let mut at = 0;
+        while let Some(start) = line[at..].iter().position(|&set| set).map(|skipped| at + skipped) {
+            let end = line[start..].iter().position(|&set| !set).map_or(width, |length| start + length);
+            runs.push(PixelRun { row, start, end });
+            at = end;
+        }
+    }
+    runs
+}
+
+/// The components of a mask.
+#[derive(Clone, Debug)]
+pub(super) struct Components {
+    /// In the order of their first pixels.
+    pub all: Vec<Component>,
+    /// The runs, row by row, each with the index of its component.
+    pub runs: Vec<(PixelRun, usize)>,
+}
+
+impl Components {
+    /// Those of a mask. `strength` is `[height, width]`.
+    pub(super) fn of(mask: &[bool], strength: &[u8], height: usize, width: usize) -> Self {
+        let runs = runs(mask, width);
+        let depth = depth(mask, width);
+        let (labels, touching) = connect(&runs);
+        let mut places = vec![usize::MAX; runs.len()];
+        let mut all: Vec<Component> = Vec::new();
+        for ((run, &label), touching) in runs.iter().zip(&labels).zip(&touching) {
+            if places[label] == usize::MAX {
+                places[label] = all.len();
+                all.push(Component::new(run));
+            }
+            let line = run.row * width..(run.row + 1) * width;
+            all[places[label]].add(run, *touching, &strength[line.clone()], &depth[line], height);
+        }
+        all.iter_mut().for_each(Component::finish);
+        let runs = runs.into_iter().zip(labels).map(|(run, label)| (run, places[label])).collect();
+        Self { all, runs }
+    }
+}
+
+/// How a run touches those of the row above.
+#[derive(Clone, Copy, Default)]
+struct Touching {
+    /// Runs that it touches.
+    count: usize,
+    /// Pixels right above its own.
+    shared: usize,
+}
+
+/// Labels each run with the index of a run that represents its 8-connected component.
+fn connect(runs: &[PixelRun]) -> (Vec<usize>, Vec<Touching>) {
+    fn root(parents: &mut [usize], mut at: usize) -> usize {
+        while parents[at] != at {
+            parents[at] = parents[parents[at]];
+            at = parents[at];
+        }
+        at
+    }
+    let mut parents: Vec<usize> = (0..runs.len()).collect();
+    let mut touches = vec![Touching::default(); runs.len()];
+    // `above` advances through the previous row's runs alongside the current row's.
+    let mut above = 0;
+    for (index, run) in runs.iter().enumerate() {
+        while above < index
+            && (runs[above].row + 1 < run.row || (runs[above].row + 1 == run.row && runs[above].end < run.start))
+        {
+            above += 1;
+        }
+        let touching = runs[above..index].iter().take_while(|other| other.row + 1 == run.row && other.start <= run.end);
+        for (offset, other) in touching.enumerate() {
+            let (one, upper) = (root(&mut parents, index), root(&mut parents, above + offset));
+            parents[one.max(upper)] = one.min(upper);
+            touches[index].count += 1;
+            touches[index].shared += other.end.min(run.end).saturating_sub(other.start.max(run.start));
+        }
+    }
+    ((0..runs.len()).map(|index| root(&mut parents, index)).collect(), touches)
+}
