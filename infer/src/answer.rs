@@ -8,8 +8,19 @@ use kiln_data::preprocess::Fitted;
 use kiln_model::top;
 use serde::Serialize;
 
+use crate::Prepared;
 use crate::inputs::Source;
-use crate::{PredictOptions, Prepared};
+
+/// How much an answer says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AnswerOptions {
+    /// How many classes it names.
+    pub topk: usize,
+    /// Whether it holds the logits.
+    pub logits: bool,
+    /// The probability below which it is rejected.
+    pub reject_below: Option<f64>,
+}
 
 /// What is said about an image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -51,6 +62,7 @@ pub struct Named {
 
 /// The digits of an image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Digits {
     /// Their names in a row: a number.
     pub number: String,
@@ -60,6 +72,7 @@ pub struct Digits {
 
 /// One of several digits.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DigitRead {
     /// The likeliest class.
     #[serde(flatten)]
@@ -139,7 +152,7 @@ impl Classification {
         logits: Vec<f32>,
         digits: &[Vec<f32>],
         classifier: &Classifier,
-        options: &PredictOptions,
+        options: AnswerOptions,
         forward: Duration,
     ) -> Self {
         let predictions = likeliest(&logits, classifier, options.topk);

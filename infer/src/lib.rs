@@ -22,7 +22,7 @@ mod prepare;
 pub mod report;
 mod save_input;
 
-pub use answer::{Classification, DigitRead, Digits, Milliseconds, Named, Preprocessing, Region};
+pub use answer::{AnswerOptions, Classification, DigitRead, Digits, Milliseconds, Named, Preprocessing, Region};
 pub use choose::{BUILT_IN, Choice, built_in, choose};
 pub use predict::{Counts, PredictError, PredictOptions, predict};
 pub use prepare::{MAX_BYTES, Prepared, prepare, prepare_bytes, prepare_digits};

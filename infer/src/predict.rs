@@ -11,15 +11,13 @@ use rayon::prelude::*;
 use crate::inputs::{Found, InputError, Inputs, expand};
 use crate::report::Report;
 use crate::save_input::SaveInput;
-use crate::{Classification, Prepared, prepare, prepare_digits};
+use crate::{AnswerOptions, Classification, Prepared, prepare, prepare_digits};
 
 /// How images are classified.
 #[derive(Clone, Debug)]
 pub struct PredictOptions {
-    /// How many classes an answer names.
-    pub topk: usize,
-    /// Whether answers hold the logits.
-    pub logits: bool,
+    /// How much each answer says.
+    pub answer: AnswerOptions,
     /// Images that go through the network together.
     pub batch_size: usize,
     /// Whether folders are searched to their bottom.
@@ -28,8 +26,6 @@ pub struct PredictOptions {
     pub max_pixels: u64,
     /// Whether each digit of an image is read by itself.
     pub digits: bool,
-    /// The probability below which an answer is rejected.
-    pub reject_below: Option<f64>,
     /// Where the network's inputs are written.
     pub save_input: Option<SaveInput>,
 }
@@ -155,7 +151,7 @@ fn classify(
         let logits = rows.next().unwrap_or_default().to_vec();
         let count = image.digits.as_ref().map_or(0, Vec::len);
         let digits: Vec<_> = rows.by_ref().take(count).map(<[f32]>::to_vec).collect();
-        Classification::new(&image, logits, &digits, classifier, options, share)
+        Classification::new(&image, logits, &digits, classifier, options.answer, share)
     };
     images.into_iter().map(|image| image.map(&mut answer)).collect()
 }

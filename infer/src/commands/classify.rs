@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ColorChoice};
 use infer::report::{Format, counted, report};
-use infer::{Counts, PredictError, PredictOptions, SaveInput, predict};
+use infer::{AnswerOptions, Counts, PredictError, PredictOptions, SaveInput, predict};
 use kiln::Classifier;
 use kiln_cli::{BackendArgs, Exit, Failure, note};
 use kiln_data::picture::MAX_PIXELS;
@@ -77,10 +77,9 @@ impl Classify {
         if !std::io::stdout().is_terminal() {
             report = counted(report);
         }
-        let (digits, reject_below) = (self.digits, self.reject_below.map(f64::from));
-        let recursive = !no_recursive;
-        let options =
-            PredictOptions { topk, logits, batch_size, recursive, max_pixels, digits, reject_below, save_input };
+        let answer = AnswerOptions { topk, logits, reject_below: self.reject_below.map(f64::from) };
+        let (digits, recursive) = (self.digits, !no_recursive);
+        let options = PredictOptions { answer, batch_size, recursive, max_pixels, digits, save_input };
         let counts = match predict(&classifier, inputs, &options, &mut *report) {
             Ok(counts) => counts,
             Err(PredictError::Report(error)) => return unwritten(&error),

@@ -8,7 +8,7 @@ use std::time::Instant;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
-use infer::{Classification, Named, Prepared};
+use infer::{AnswerOptions, Classification, Named, Prepared};
 use kiln_model::explain::ExplainError;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -141,7 +141,8 @@ impl Explanation {
         let start = Instant::now();
         let logits = classifier.logits_of_pixels(pixels).map_err(Problem::explain)?;
         let forward = start.elapsed();
-        let all = Classification::new(image, logits.clone(), classifier, logits.len(), false, forward);
+        let options = AnswerOptions { topk: logits.len(), logits: false, reject_below: None };
+        let all = Classification::new(image, logits.clone(), &[], classifier, options, forward);
         let class = query.class.unwrap_or(all.predictions[0].class);
         let Some(class) = all.predictions.iter().find(|named| named.class == class).cloned() else {
             return Err(Problem::explain(ExplainError::Class { class, classes: logits.len() }.into()));

@@ -7,7 +7,7 @@ use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use infer::inputs::InputError;
 use infer::report::SCHEMA;
-use infer::{Classification, Prepared};
+use infer::{AnswerOptions, Classification, Prepared};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -135,5 +135,6 @@ fn answer(
 ) -> Classification {
     let Row { logits, forward, waited, batch } = row;
     app.metrics.classified(model.name(), image.decode + image.preprocess, waited, forward, batch);
-    Classification::new(image, logits, &loaded.classifier, query.topk, query.logits, forward)
+    let options = AnswerOptions { topk: query.topk, logits: query.logits, reject_below: None };
+    Classification::new(image, logits, &[], &loaded.classifier, options, forward)
 }

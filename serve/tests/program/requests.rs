@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use infer::report::{Format, report};
-use infer::{PredictOptions, predict};
+use infer::{AnswerOptions, PredictOptions, predict};
 use kiln::Classifier;
 use serde_json::{Value, json};
 
@@ -15,7 +15,9 @@ use crate::{Limits, Running, sample, sample_path};
 fn infer(paths: &[&Path]) -> Value {
     let classifier = Classifier::digits().expect("the weights are compiled in");
     let mut text = Vec::new();
-    let options = PredictOptions { topk: 10, logits: true, batch_size: 64, recursive: false, max_pixels: 1 << 26 };
+    let answer = AnswerOptions { topk: 10, logits: true, reject_below: None };
+    let (max_pixels, save_input) = (1 << 26, None);
+    let options = PredictOptions { answer, batch_size: 64, recursive: false, max_pixels, digits: false, save_input };
     let arguments = paths.iter().map(|path| path.as_os_str().to_owned()).collect();
     let mut json = report(Format::Json, &classifier, "digits", &mut text, false);
     predict(&classifier, arguments, &options, &mut *json).expect("memory can be written");
