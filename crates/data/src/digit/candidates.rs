@@ -313,7 +313,7 @@ fn score(view: &View, contrast: &Contrast, layer: &Layer, parts: &[usize], bound
     // As long as its box's diagonal: a straight line.
     let straight = wide.hypot(tall) * stroke / area as f32;
     let straight = 0.8 * ((straight - 0.7) / 0.2).clamp(0.0, 1.0);
-    let tangled = 0.5 * (parts.iter().map(|part| part.holes).sum::<usize>() as f32 - 3.0).max(0.0).min(8.0);
+    let tangled = 0.2 * (parts.iter().map(|part| part.holes).sum::<usize>() as f32 - 6.0).clamp(0.0, 8.0);
     let on_edge: usize = parts.iter().map(|part| part.on_edge).sum();
     let cut = if on_edge == 0 { 0.0 } else { 1.5 + 3.0 * (on_edge as f32 / (0.3 * long)).min(1.0) };
     let (x, y) = (bounds.left as f32 + wide / 2.0, bounds.top as f32 + tall / 2.0);
@@ -326,9 +326,9 @@ fn is_like(other: &Candidate, best: &Candidate, layer: &Layer) -> bool {
     let (a, b) = (&layer.components.all[best.parts[0]], &layer.components.all[other.parts[0]]);
     let within = |ratio: f32, least: f32| ratio >= least && ratio * least <= 1.0;
     other.parts[0] != best.parts[0]
-        && other.score > best.score - 1.5
+        && other.score > best.score - 2.5
         && within(other.bounds.height as f32 / best.bounds.height as f32, 0.6)
-        && within(b.strength / a.strength, 0.6)
-        && within(b.stroke() / a.stroke(), 0.5)
+        && within(b.strength / a.strength, 0.5)
+        && within(b.stroke() / a.stroke(), 0.4)
         && other.parts.iter().all(|&part| layer.components.all[part].on_edge == 0)
 }
