@@ -97,34 +97,33 @@ impl Component {
     }
 }
 
-/// Each pixel's distance from the nearest pixel outside the mask, in steps in all eight directions; the edge of the picture is
-/// no border.
-fn depth(mask: &[bool], width: usize) -> Vec<u8> {
-    let mut depth: Vec<u8> = mask.iter().map(|&set| if set { 255 } else { 0 }).collect();
-    let pass = |line: &mut [u8], before: Option<&[u8]>| {
-        for x in 0..width {
-            if line[x] > 0 {
-                let near = before.map_or(254, |row| {
-                    row[x.saturating_sub(1)..(x + 2).min(width)].iter().copied().min().unwrap_or(254)
-                });
-                line[x] = line[x].min(near.min(254) + 1);
-            }
+/// Each pixel's distance from the nearest pixel outside the mask, whose runs these are, in steps in all eight directions; the
+/// edge of the picture is no border.
+fn depth(runs: &[PixelRun], height: usize, width: usize) -> Vec<u8> {
+    let mut depth = vec![0u8; height * width];
+    // Along a run, given the row beside it; what is not known yet is far.
+    let pass = |line: &mut [u8], run: &PixelRun, beside: Option<&[u8]>| {
+        let &PixelRun { start, end, .. } = run;
+        let mut known = if start == 0 { 254 } else { 0 };
+        for x in start..end {
+            let near = beside.map_or(254, |row| row[x.saturating_sub(1)].min(row[x]).min(row[(x + 1).min(width - 1)]));
+            known = line[x].min(near.min(known).min(254) + 1);
+            line[x] = known;
         }
-        for x in 1..width {
-            line[x] = line[x].min(line[x - 1].saturating_add(1));
-        }
-        for x in (1..width).rev() {
-            line[x - 1] = line[x - 1].min(line[x].saturating_add(1));
+        known = if end == width { 254 } else { 0 };
+        for x in (start..end).rev() {
+            known = line[x].min(known.min(254) + 1);
+            line[x] = known;
         }
     };
-    let height = depth.len() / width;
-    for y in 0..height {
-        let (above, rest) = depth.split_at_mut(y * width);
-        pass(&mut rest[..width], (y > 0).then(|| &above[(y - 1) * width..]));
+    for run in runs {
+        let (above, rest) = depth.split_at_mut(run.row * width);
+        rest[run.start..run.end].fill(255);
+        pass(&mut rest[..width], run, (run.row > 0).then(|| &above[(run.row - 1) * width..]));
     }
-    for y in (0..height).rev() {
-        let (rest, below) = depth.split_at_mut((y + 1) * width);
-        pass(&mut rest[y * width..], (y + 1 < height).then(|| &below[..width]));
+    for run in runs.iter().rev() {
+        let (rest, below) = depth.split_at_mut((run.row + 1) * width);
+        pass(&mut rest[run.row * width..], run, (run.row + 1 < height).then(|| &below[..width]));
     }
     depth
 }
@@ -156,7 +155,7 @@ impl Components {
     /// Those of a mask. `strength` is `[height, width]`.
     pub(super) fn of(mask: &[bool], strength: &[u8], height: usize, width: usize) -> Self {
         let runs = runs(mask, width);
-        let depth = depth(mask, width);
+        let depth = depth(&runs, height, width);
         let (labels, touching) = connect(&runs);
         let mut places = vec![usize::MAX; runs.len()];
         let mut all: Vec<Component> = Vec::new();
