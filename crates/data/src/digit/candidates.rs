@@ -93,33 +93,23 @@ pub(super) fn search(view: &View, known: Option<Ink>, near: Option<Rect>) -> Opt
     let noisy = view.short() >= LEAST_SMOOTHED && view.planes.iter().any(|plane| noise(plane, view.width) > NOISY);
     let planes = if noisy { view.smoothed() } else { view.planes.clone() };
     let planes: Vec<_> = planes.iter().map(|plane| flatten(plane, view.height, view.width)).collect();
-    let mut contrasts = Vec::new();
-    let mut best: Vec<Candidate> = Vec::new();
-    for ink in
-        [Ink::Dark, Ink::Light].into_iter().filter(|&ink| near.is_none() || known.is_none_or(|known| known == ink))
-    {
-        let mut most: Option<Candidate> = None;
-        for window in windows(view) {
-            let contrast = Contrast::of(view, &planes, ink, window);
-            for level in levels(&contrast) {
-                let layer = layer(view, &contrast, level);
-                for mut candidate in groups(view, &contrast, &layer, contrasts.len(), level) {
-                    let beats = |candidate: &Candidate| most.as_ref().is_none_or(|most| candidate.score > most.score);
-                    if near.is_some_and(|near| overlap(near, candidate.bounds) < 0.3) || !beats(&candidate) {
-                        continue;
-                    }
-                    candidate.paper_like = paper_like(view, &planes, &layer, &candidate);
-                    candidate.score -= 5.0 * (candidate.paper_like - 0.25).max(0.0);
-                    if beats(&candidate) {
-                        most = Some(candidate);
-                    }
-                }
+    let of_ink = |ink| match known.filter(|_| near.is_some()).is_none_or(|known| known == ink) {
+        true => search_ink(view, &planes, ink, near),
+        false => (Vec::new(), None),
+    };
+    let ((mut contrasts, dark), (light_contrasts, light)) = rayon::join(|| of_ink(Ink::Dark), || of_ink(Ink::Light));
+    let light = light.map(|light| Candidate { contrast: contrasts.len() + light.contrast, ..light });
+    contrasts.extend(light_contrasts);
+    let best = match (dark, light) {
+        (Some(dark), Some(light)) => {
+            if is_better(&light, &dark) {
+                light
+            } else {
+                dark
             }
-            contrasts.push(contrast);
         }
-        best.extend(most);
-    }
-    let best = best.into_iter().reduce(|dark, light| if is_better(&light, &dark) { light } else { dark })?;
+        (dark, light) => dark.or(light)?,
+    };
     let contrast = &contrasts[best.contrast];
     if known.is_some_and(|known| known != contrast.ink) {
         return None;
@@ -129,6 +119,31 @@ pub(super) fn search(view: &View, known: Option<Ink>, near: Option<Rect>) -> Opt
     let others = others.into_iter().filter(|other| is_like(other, &best, &layer)).collect();
     let rules = self::layer(view, contrast, contrast.floor()).rules;
     Some(Search { rules, contrasts, layer, best, others })
+}
+
+/// The contrasts of one ink, and the best candidate in them.
+fn search_ink(view: &View, planes: &[Vec<u8>], ink: Ink, near: Option<Rect>) -> (Vec<Contrast>, Option<Candidate>) {
+    let mut contrasts = Vec::new();
+    let mut most: Option<Candidate> = None;
+    for window in windows(view) {
+        let contrast = Contrast::of(view, planes, ink, window);
+        for level in levels(&contrast) {
+            let layer = layer(view, &contrast, level);
+            for mut candidate in groups(view, &contrast, &layer, contrasts.len(), level) {
+                let beats = |candidate: &Candidate| most.as_ref().is_none_or(|most| candidate.score > most.score);
+                if near.is_some_and(|near| overlap(near, candidate.bounds) < 0.3) || !beats(&candidate) {
+                    continue;
+                }
+                candidate.paper_like = paper_like(view, planes, &layer, &candidate);
+                candidate.score -= 5.0 * (candidate.paper_like - 0.25).max(0.0);
+                if beats(&candidate) {
+                    most = Some(candidate);
+                }
+            }
+        }
+        contrasts.push(contrast);
+    }
+    (contrasts, most)
 }
 
 /// The widths of the windows, in pixels.
@@ -201,8 +216,13 @@ fn levels(contrast: &Contrast) -> Vec<u8> {
     }
     let ratio = (0.75 * f32::from(most) / f32::from(floor)).max(1.0);
     let level = |step: usize| (f32::from(floor) * ratio.powf(step as f32 / (LEVELS - 1) as f32)) as u8;
+    let mut histogram = [0usize; 256];
+    contrast.strength.iter().for_each(|&strength| histogram[usize::from(strength)] += 1);
     let mut levels: Vec<u8> = (0..LEVELS).map(level).collect();
-    levels.dedup();
+    // Levels without a pixel between them give the same mask.
+    levels.dedup_by(|next, last| {
+        histogram[usize::from(*last)..=usize::from(*next)].iter().skip(1).all(|&count| count == 0)
+    });
     levels
 }
 

@@ -128,12 +128,20 @@ fn depth(runs: &[PixelRun], height: usize, width: usize) -> Vec<u8> {
     depth
 }
 
+/// The first pixel for which a mask holds. Most hold for few pixels, so the others are passed over many at a time.
+pub(super) fn first_set(mask: &[bool]) -> Option<usize> {
+    const MANY: usize = 32;
+    let none = |chunk: &&[bool]| !chunk.iter().fold(false, |any, &set| any | set);
+    let passed = MANY * mask.chunks_exact(MANY).take_while(none).count();
+    mask[passed..].iter().position(|&set| set).map(|at| passed + at)
+}
+
 /// The runs of pixels for which the mask holds, row by row.
 fn runs(mask: &[bool], width: usize) -> Vec<PixelRun> {
     let mut runs = Vec::new();
     for (row, line) in mask.chunks_exact(width).enumerate() {
         let mut at = 0;
-        while let Some(start) = line[at..].iter().position(|&set| set).map(|skipped| at + skipped) {
+        while let Some(start) = first_set(&line[at..]).map(|skipped| at + skipped) {
             let end = line[start..].iter().position(|&set| !set).map_or(width, |length| start + length);
             runs.push(PixelRun { row, start, end });
             at = end;

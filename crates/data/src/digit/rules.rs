@@ -4,6 +4,8 @@
 //! are long, and the chain is taken up again behind. Only the short runs are taken out, so the crossing stroke stays whole.
 //! Upright lines are found in the same way with rows and columns exchanged.
 
+use super::components::first_set;
+
 /// A rule is at most this share of the picture's shorter side thick, and at least [`LEAST_THICKNESS`] pixels may be.
 const THICKNESS: f32 = 0.018;
 const LEAST_THICKNESS: usize = 3;
@@ -136,7 +138,7 @@ fn rules(mask: &[bool], strength: &[u8], height: usize, width: usize) -> Vec<usi
 fn pieces(mask: &[bool], strength: &[u8], column: usize, thickness: usize) -> Vec<Piece> {
     let mut found = Vec::new();
     let mut at = 0;
-    while let Some(top) = mask[at..].iter().position(|&set| set).map(|skipped| at + skipped) {
+    while let Some(top) = first_set(&mask[at..]).map(|skipped| at + skipped) {
         let end = mask[top..].iter().position(|&set| !set).map_or(mask.len(), |length| top + length);
         if end - top <= thickness {
             let strength = strength[top..end].iter().copied().max().unwrap_or(0);
