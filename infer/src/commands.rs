@@ -45,7 +45,7 @@ impl Command {
         match self {
             Self::Models(models) => models.run(),
             Self::Evaluate(evaluate) => evaluate.run(color),
-            Self::Explain(explain) => explain.run(),
+            Self::Explain(explain) => explain.run(color),
             Self::Export(export) => export.run(),
             Self::Bench(bench) => bench.run(),
             Self::Doctor => doctor::run(),

@@ -6,11 +6,13 @@ mod tiles;
 use clap::ValueEnum;
 use image::RgbImage;
 use kiln::{Classifier, Error, Preprocess};
-use kiln_model::explain::{FeatureMaps, Filters, HeatMap, Occluder};
+use kiln_data::preprocess::ResizeMode;
+use kiln_data::{Picture, digit};
+use kiln_model::explain::{ExplainError, FeatureMaps, Filters, HeatMap, Occluder};
 use serde_json::{Value, json};
 
 pub use heat::{heat_overlay, occlusion_overlay};
-use tiles::{Tile, sheet};
+use tiles::{Tile, row, sheet};
 
 /// Something to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -25,6 +27,8 @@ pub enum View {
     Filters,
     /// What the network is given.
     Input,
+    /// How the digit was found in the picture, step by step.
+    Reader,
 }
 
 /// What is explained, and how.
@@ -51,12 +55,13 @@ pub struct Sheet {
     pub json: Value,
 }
 
-/// What a view shows of an image, whose pixels `[C, H, W]` are as [`Preprocess::pixels`] gives them: a sheet, or one a layer.
+/// What a view shows of a picture, whose `pixels` `[C, H, W]` are as [`Preprocess::pixels`] gives them: a sheet, or one a layer.
 ///
 /// # Errors
 /// If the network has no such layer or class, or nothing to show.
 pub fn explain(
     classifier: &Classifier,
+    picture: &Picture,
     pixels: &[u8],
     view: View,
     options: &ExplainOptions,
@@ -94,10 +99,17 @@ pub fn explain(
             vec![sheet("occlusion", title, occlusion_overlay(&input, &heat, occluder), json)]
         }
         View::Features => {
+            let graph = classifier.graph();
+            let stages = options.layer.as_ref().map_or_else(|| graph.stages(), |layer| graph.stages_of(layer));
+            if let (Some(layer), []) = (&options.layer, &stages[..]) {
+                let layers = graph.stages().iter().map(|stage| graph.node(stage.first).name.clone()).collect();
+                return Err(ExplainError::Layer { layer: layer.clone(), layers }.into());
+            }
+            let shown: Vec<_> = stages.iter().map(|stage| &graph.node(stage.first).name).collect();
             let maps = classifier.feature_maps(pixels)?;
             let digits = maps.len().to_string().len();
-            let asked = |maps: &FeatureMaps| options.layer.as_ref().is_none_or(|layer| maps.layer == *layer);
-            let sheets = maps.iter().enumerate().filter(|(_, maps)| asked(maps)).map(|(index, maps)| {
+            let asked = maps.iter().enumerate().filter(|(_, maps)| shown.contains(&&maps.layer));
+            let sheets = asked.map(|(index, maps)| {
                 let [channels, height, width] = maps.shape;
                 let file = format!("features-{:0digits$}-{}", index + 1, maps.layer.replace('/', "-"));
                 let title = format!("Feature maps of {}: {channels} of {height}x{width}", maps.layer);
@@ -118,6 +130,20 @@ pub fn explain(
             let json = json!({ "height": height, "width": width });
             vec![sheet("input", format!("What the network is given: {height}x{width}"), heat::enlarged(&input), json)]
         }
+        View::Reader => {
+            let preprocess = classifier.preprocess();
+            if preprocess.resize.mode != ResizeMode::Digit {
+                return Ok(Vec::new());
+            }
+            let stages = digit::stages(picture, preprocess.height, preprocess.width, None);
+            let names: Vec<_> = stages.iter().map(|stage| stage.name).collect();
+            let title = match &names[..] {
+                [] => "The digit reader found no ink".to_owned(),
+                names => format!("The digit reader: {}", names.join("; ")),
+            };
+            let pictures: Vec<_> = stages.iter().map(|stage| gray_picture(&stage.picture)).collect();
+            vec![sheet("reader", title, row(&pictures), json!({ "stages": names }))]
+        }
     })
 }
 
@@ -133,6 +159,11 @@ pub fn input_picture(pixels: &[u8], preprocess: &Preprocess) -> RgbImage {
         // Of one channel, all three are the first.
         image::Rgb([0, 1, 2].map(|channel| pixels[channel.min(channels - 1) * height * width + at]))
     })
+}
+
+fn gray_picture(picture: &Picture) -> RgbImage {
+    let pixel = |x: u32, y: u32| image::Rgb([picture.pixels[y as usize * picture.width + x as usize]; 3]);
+    RgbImage::from_fn(picture.width as u32, picture.height as u32, pixel)
 }
 
 /// The maps of a layer as tiles, a channel each; in each its smallest number is dark and its largest bright.

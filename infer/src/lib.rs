@@ -25,7 +25,7 @@ mod save_input;
 pub use answer::{AnswerOptions, Classification, DigitRead, Digits, Milliseconds, Named, Preprocessing, Region};
 pub use choose::{BUILT_IN, Choice, built_in, choose};
 pub use predict::{Counts, PredictError, PredictOptions, predict};
-pub use prepare::{MAX_BYTES, Prepared, prepare, prepare_bytes, prepare_digits};
+pub use prepare::{MAX_BYTES, Prepared, prepare, prepare_bytes, prepare_digits, read_picture};
 pub use save_input::SaveInput;
 
 /// `text` on one line and without control characters: file names may hold both, and terminals obey them.

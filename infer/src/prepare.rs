@@ -64,15 +64,22 @@ pub fn prepare_bytes(
 /// As [`prepare`].
 pub fn prepare_digits(source: Source, preprocess: &Preprocess, max_pixels: u64) -> Result<Prepared, InputError> {
     let start = Instant::now();
-    let bytes = read(&source)?;
-    let picture =
-        Picture::decode_within(&bytes, max_pixels).map_err(|error| InputError::decode(source.clone(), &error))?;
+    let picture = read_picture(&source, max_pixels)?;
     let decoded = Instant::now();
     let digits = preprocess.digits(&picture);
     // The largest stands for the image.
     let largest = digits.iter().max_by_key(|digit| digit.region.height);
     let fitted = largest.cloned().unwrap_or_else(|| preprocess.pixels(&picture));
     Ok(Prepared { source, fitted, digits: Some(digits), decode: decoded - start, preprocess: decoded.elapsed() })
+}
+
+/// Reads and decodes an image of at most `max_pixels` pixels.
+///
+/// # Errors
+/// If there is no such file, or it is no image.
+pub fn read_picture(source: &Source, max_pixels: u64) -> Result<Picture, InputError> {
+    let bytes = read(source)?;
+    Picture::decode_within(&bytes, max_pixels).map_err(|error| InputError::decode(source, &error))
 }
 
 fn read(source: &Source) -> Result<Vec<u8>, InputError> {

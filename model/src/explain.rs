@@ -10,11 +10,13 @@
 //! Sources: Selvaraju et al., *Grad-CAM*, 2017, section 3; Zeiler and Fergus, *Visualizing and Understanding Convolutional
 //! Networks*, 2014, section 4.2.
 
+use std::collections::HashMap;
+
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, TensorData};
 use kiln_backend::{Backend, Training};
 
-use crate::graph::{Graph, Interpreter, NodeId, Operation, Value};
+use crate::graph::{Graph, Interpreter, NodeId, Operation, Stage, Value};
 use crate::inference::{BatchShapeError, InferenceNetwork};
 use crate::metrics::softmax;
 use crate::parameters::tensors;
@@ -66,6 +68,16 @@ pub struct Occluder {
     pub side: usize,
     /// How far it moves, in pixels.
     pub stride: usize,
+}
+
+impl Occluder {
+    /// Where it begins along a side of this length: every `stride` pixels, and so that it ends at the end.
+    pub fn places(&self, length: usize) -> Vec<usize> {
+        let last = length.saturating_sub(self.side);
+        let mut places: Vec<usize> = (0..=last).step_by(self.stride.max(1)).collect();
+        places.extend(places.last().filter(|&&place| place < last).map(|_| last));
+        places
+    }
 }
 
 /// Why there is no explanation.
@@ -175,6 +187,42 @@ impl<B: Backend> InferenceNetwork<B> {
         Ok(HeatMap { layer: graph.node(target).name.clone(), class, height, width, values })
     }
 
+    /// [`grad_cam`](Self::grad_cam) of every [stage](Graph::stages), in their order, from one pass forward and one back.
+    ///
+    /// # Errors
+    /// If there is no such class, or they are not the pixels of one image.
+    pub fn grad_cams(&self, pixels: &[u8], class: Option<usize>) -> Result<Vec<HeatMap>, ExplainError> {
+        let (images, shape) = self.one_image(pixels)?;
+        let graph = self.graph();
+        let stages = graph.stages();
+        let weights = tensors(&self.network).into_iter();
+        let weights = weights.map(|(name, weight)| (name, Training::<B>::from_inner(weight))).collect();
+        let images = Tensor::<B, 4>::from_data(TensorData::new(images, shape), &self.device);
+        // What is added to a result has the result's gradient; of the result itself no leaf can be made behind another.
+        let mut added: HashMap<usize, (Tensor<Training<B>, 4>, Tensor<B, 4>)> = HashMap::new();
+        let values =
+            Interpreter::<Training<B>>::new(&graph, weights).run(Tensor::from_inner(images), |id, value| match value {
+                Value::Image(image) if stages.iter().any(|stage| stage.last == id) => {
+                    let zeros = image.zeros_like().detach().require_grad();
+                    added.insert(id.index(), (zeros.clone(), image.clone().inner()));
+                    Value::Image(image + zeros)
+                }
+                value => value,
+            });
+        let Some(logits) = values.last().map(Value::row) else { unreachable!("a graph ends in rows") };
+        let class = self.class_or_likeliest(class, &numbers(logits.clone().inner()))?;
+        let gradients = logits.slice([0..1, class..class + 1]).sum().backward();
+        let heat = |stage: &Stage| {
+            let (zeros, maps) = &added[&stage.last.index()];
+            let [_, _, height, width] = maps.dims();
+            let maps = numbers(maps.clone());
+            let gradient = zeros.grad(&gradients).map_or_else(|| vec![0.; maps.len()], numbers);
+            let values = cam(&maps, &gradient, height * width);
+            HeatMap { layer: graph.node(stage.last).name.clone(), class, height, width, values }
+        };
+        Ok(stages.iter().map(heat).collect())
+    }
+
     /// How much probability a class loses when a square of the picture is covered with the mean colour, for the pixels of one
     /// image `[C, H, W]`: one number a place of the square. Without a class, the likeliest one.
     ///
@@ -190,8 +238,8 @@ impl<B: Backend> InferenceNetwork<B> {
         let row = self.logits(image.clone(), [1, channels, rows, columns])?;
         let class = self.class_or_likeliest(class, &row)?;
         let whole = softmax(&row, self.temperature)[class];
-        let steps = |length: usize| (0..=length.saturating_sub(occluder.side)).step_by(occluder.stride);
-        let places: Vec<[usize; 2]> = steps(rows).flat_map(|top| steps(columns).map(move |left| [top, left])).collect();
+        let (tops, lefts) = (occluder.places(rows), occluder.places(columns));
+        let places: Vec<[usize; 2]> = tops.iter().flat_map(|&top| lefts.iter().map(move |&left| [top, left])).collect();
         let mut values = Vec::with_capacity(places.len());
         for batch in places.chunks(BATCH) {
             let images =
@@ -201,7 +249,7 @@ impl<B: Backend> InferenceNetwork<B> {
                 logits.chunks_exact(row.len()).map(|row| (whole - softmax(row, self.temperature)[class]) as f32),
             );
         }
-        let (height, width) = (steps(rows).count(), steps(columns).count());
+        let (height, width) = (tops.len(), lefts.len());
         Ok(HeatMap { layer: String::new(), class, height, width, values })
     }
 

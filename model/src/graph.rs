@@ -199,6 +199,16 @@ impl Graph {
         starts.map(|(first, _)| Stage { first, last: self.finished(first) }).collect()
     }
 
+    /// Those stages that a layer's name means: the one called so, those that are parts of it, or the one with this result.
+    pub fn stages_of(&self, layer: &str) -> Vec<Stage> {
+        let named = self.layer(layer);
+        let part = |stage: &Stage| {
+            let rest = self.node(stage.first).name.strip_prefix(layer);
+            named == Some(stage.last) || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '/']))
+        };
+        self.stages().into_iter().filter(part).collect()
+    }
+
     /// A node's result after the normalisation and ReLU that alone take it.
     fn finished(&self, mut last: NodeId) -> NodeId {
         loop {

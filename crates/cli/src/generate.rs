@@ -48,8 +48,9 @@ impl Generate {
 fn manual(mut command: Command, out: &mut dyn Write) -> io::Result<()> {
     command.build();
     let commands: Vec<Command> = command.get_subcommands().cloned().collect();
+    let source = format!("{} {}", command.get_name(), command.get_version().unwrap_or_default());
     for page in std::iter::once(command).chain(commands) {
-        clap_mangen::Man::new(page).render(&mut *out)?;
+        clap_mangen::Man::new(page).source(source.clone()).render(&mut *out)?;
     }
     Ok(())
 }

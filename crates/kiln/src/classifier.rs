@@ -34,6 +34,7 @@ trait AnyNetwork: Send + Sync {
     fn filters(&self) -> Option<Filters>;
     fn feature_maps(&self, pixels: &[u8]) -> Result<Vec<FeatureMaps>, ExplainError>;
     fn grad_cam(&self, pixels: &[u8], layer: Option<&str>, class: Option<usize>) -> Result<HeatMap, ExplainError>;
+    fn grad_cams(&self, pixels: &[u8], class: Option<usize>) -> Result<Vec<HeatMap>, ExplainError>;
     fn occlusion(&self, pixels: &[u8], occluder: Occluder, class: Option<usize>) -> Result<HeatMap, ExplainError>;
 }
 
@@ -60,6 +61,10 @@ impl<B: Backend> AnyNetwork for kiln_model::InferenceNetwork<B> {
 
     fn grad_cam(&self, pixels: &[u8], layer: Option<&str>, class: Option<usize>) -> Result<HeatMap, ExplainError> {
         self.grad_cam(pixels, layer, class)
+    }
+
+    fn grad_cams(&self, pixels: &[u8], class: Option<usize>) -> Result<Vec<HeatMap>, ExplainError> {
+        self.grad_cams(pixels, class)
     }
 
     fn occlusion(&self, pixels: &[u8], occluder: Occluder, class: Option<usize>) -> Result<HeatMap, ExplainError> {
@@ -183,6 +188,14 @@ impl Classifier {
     /// If there is no such layer or class, or they are not the pixels of one image.
     pub fn grad_cam(&self, pixels: &[u8], layer: Option<&str>, class: Option<usize>) -> Result<HeatMap, Error> {
         Ok(self.network.grad_cam(pixels, layer, class)?)
+    }
+
+    /// [`grad_cam`](Self::grad_cam) of every [stage](Graph::stages) of the network at once.
+    ///
+    /// # Errors
+    /// If there is no such class, or they are not the pixels of one image.
+    pub fn grad_cams(&self, pixels: &[u8], class: Option<usize>) -> Result<Vec<HeatMap>, Error> {
+        Ok(self.network.grad_cams(pixels, class)?)
     }
 
     /// How much probability a class loses when a square of one image is covered, for its pixels as [`Preprocess::pixels`]

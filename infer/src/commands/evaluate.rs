@@ -138,8 +138,8 @@ impl Evaluate {
         if let (Some(path), Some(weights)) = (&self.outputs.save, new_weights) {
             write_new_file(path, &weights.to_bytes(false)?)?;
         }
-        self.outputs.write(&results, &set, &evaluations[0], configuration)?;
         self.print(&results, color)?;
+        self.outputs.write(&results, &set, &evaluations[0], configuration)?;
         Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(Exit::Input as u8) })
     }
 
@@ -163,6 +163,16 @@ impl Evaluate {
             let (a, b) = (trained_on(a), trained_on(b));
             let what =
                 format!("--compare: A was trained on `{a}`, B on `{b}`; say with --dataset what both are evaluated on");
+            return Err(Failure::new(Exit::Usage, what));
+        }
+        let held_out = |weights: &Weights| {
+            let training = &weights.description().training;
+            (training.recipe.get("valid_split").cloned(), training.seed)
+        };
+        if let ([a, b], Split::Valid | Split::Train) = (all, split)
+            && held_out(a) != held_out(b)
+        {
+            let what = "--compare: A and B did not hold out the same images; compare on --split test";
             return Err(Failure::new(Exit::Usage, what));
         }
         let (data_dir, offline) = (data_dir.clone(), self.weights.offline());

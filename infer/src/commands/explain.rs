@@ -6,20 +6,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ColorChoice, ValueEnum};
 use image::{DynamicImage, ImageFormat};
 use infer::explain::{ExplainOptions, Sheet, View, explain};
-use infer::inputs::expand;
-use infer::{Prepared, prepare, printable};
+use infer::inputs::{Source, expand};
+use infer::{printable, read_picture};
 use kiln::{Classifier, Error};
 use kiln_cli::{BackendArgs, Exit, Failure, ProgressBar, note, write_new_file};
+use kiln_data::Picture;
 use kiln_data::picture::MAX_PIXELS;
 use kiln_model::explain::Occluder;
 use kiln_model::top;
 use serde_json::json;
 
 use super::models::TableFormat;
-use super::output::{standard_output, unwritten};
+use super::output::{standard_output, unwritten, wants_colour};
 use super::values::at_least_one;
 use super::weights::WeightsFlags;
 
@@ -45,7 +46,7 @@ pub struct Explain {
     /// How far it moves, in pixels [default: half its side]
     #[arg(long, value_parser = at_least_one, value_name = "N")]
     stride: Option<usize>,
-    /// Write the pictures as PNG files into this folder; files that are there already stay as they are
+    /// Write the pictures as PNG files into this new or empty folder
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
     /// How pictures are drawn in the terminal
@@ -71,17 +72,15 @@ enum Graphics {
 
 impl Explain {
     /// Explains, shows and saves.
-    pub fn run(self) -> Result<ExitCode, Failure> {
-        let prepared;
-        let classifier = {
-            let (weights, line) = self.weights.clone().read()?;
-            prepared = read(self.image.clone(), weights.description())?;
-            let target = self.backend.target()?;
-            line.iter().for_each(|line| note(line));
-            Classifier::on(&target, weights)?
-        };
+    pub fn run(self, color: ColorChoice) -> Result<ExitCode, Failure> {
+        self.save.as_deref().map_or(Ok(()), is_free)?;
+        let (weights, line) = self.weights.clone().read()?;
+        let (source, picture) = read(self.image.clone())?;
+        let target = self.backend.target()?;
+        line.iter().for_each(|line| note(line));
+        let classifier = Classifier::on(&target, weights)?;
         let options = self.options(&classifier)?;
-        let pixels = &prepared.fitted.pixels;
+        let pixels = &classifier.preprocess().pixels(&picture).pixels;
         let mut sheets: Vec<Sheet> = Vec::new();
         let spinner = ProgressBar::new_spinner();
         spinner.enable_steady_tick(Duration::from_millis(100));
@@ -89,12 +88,14 @@ impl Explain {
             if let Some(view) = view.to_possible_value() {
                 spinner.set_message(view.get_name().to_owned());
             }
-            sheets.append(&mut explain(&classifier, pixels, view, &options).map_err(failure)?);
+            sheets.append(&mut explain(&classifier, &picture, pixels, view, &options).map_err(failure)?);
         }
         spinner.finish_and_clear();
         if sheets.is_empty() {
-            let layer = self.layer.as_deref().unwrap_or_default();
-            let what = format!("{}: nothing to show of `{layer}`", classifier.architecture());
+            let what = format!(
+                "{}: has nothing of this to show: it convolves nothing, or reads no digits",
+                classifier.architecture()
+            );
             return Err(Failure::new(Exit::Usage, what));
         }
         if let Some(folder) = &self.save {
@@ -112,7 +113,7 @@ impl Explain {
                     sheets.iter().map(|sheet| json!({ "name": sheet.name, "title": sheet.title, "data": sheet.json }));
                 let object = json!({
                     "schema": "kiln.explain/1",
-                    "path": prepared.source.to_string(),
+                    "path": source.to_string(),
                     "predictions": predictions.collect::<Vec<_>>(),
                     "sheets": shown.collect::<Vec<_>>(),
                 });
@@ -121,9 +122,8 @@ impl Explain {
             TableFormat::Text => {
                 let words: Vec<_> =
                     best.iter().map(|(_, name, share)| format!("{name} {:.1} %", 100. * share)).collect();
-                let head =
-                    writeln!(standard_output(), "{}  {}", printable(&prepared.source.to_string()), words.join(", "));
-                head.and_then(|()| sheets.iter().try_for_each(|sheet| self.draw(sheet)))
+                let head = writeln!(standard_output(), "{}  {}", printable(&source.to_string()), words.join(", "));
+                head.and_then(|()| sheets.iter().try_for_each(|sheet| self.draw(sheet, color)))
             }
         };
         written.map_or_else(|error| unwritten(&error), |()| Ok(ExitCode::SUCCESS))
@@ -134,7 +134,7 @@ impl Explain {
         match (&self.show[..], convolves) {
             ([], true) if self.save.is_some() => View::value_variants().to_vec(),
             ([], true) => vec![View::GradCam],
-            ([], false) if self.save.is_some() => vec![View::Occlusion, View::Input],
+            ([], false) if self.save.is_some() => vec![View::Occlusion, View::Input, View::Reader],
             ([], false) => vec![View::Occlusion],
             (views, _) => views.to_vec(),
         }
@@ -163,7 +163,7 @@ impl Explain {
     }
 
     /// A sheet's title, and the sheet itself where it can be drawn.
-    fn draw(&self, sheet: &Sheet) -> std::io::Result<()> {
+    fn draw(&self, sheet: &Sheet, color: ColorChoice) -> std::io::Result<()> {
         /// Columns that a picture takes at most.
         const COLUMNS: u32 = 64;
         let mut out = standard_output();
@@ -171,7 +171,12 @@ impl Explain {
         out.flush()?;
         drop(out);
         let terminal = std::io::stdout().is_terminal();
-        if self.graphics == Graphics::Off || (self.graphics == Graphics::Auto && !terminal) {
+        let wanted = match self.graphics {
+            Graphics::Off => false,
+            Graphics::Blocks => color != ColorChoice::Never,
+            Graphics::Auto => terminal && wants_colour(color),
+        };
+        if !wanted {
             return Ok(());
         }
         let best = self.graphics == Graphics::Auto;
@@ -179,9 +184,9 @@ impl Explain {
         let config = viuer::Config {
             absolute_offset: false,
             width: Some(columns.min(COLUMNS)),
-            use_kitty: best,
+            use_kitty: best && terminal_knows(&["kitty", "ghostty", "WezTerm"]),
             use_iterm: best,
-            use_sixel: best,
+            use_sixel: best && terminal_knows(&["sixel", "foot", "mlterm", "contour"]),
             ..viuer::Config::default()
         };
         let drawn = viuer::print(&DynamicImage::ImageRgb8(sheet.picture.clone()), &config);
@@ -192,20 +197,40 @@ impl Explain {
     }
 }
 
-/// Reads the image and fits it.
-fn read(image: OsString, description: &kiln_model::weights::Description) -> Result<Prepared, Failure> {
+/// Whether the environment names a terminal with one of these words in its name, which then is asked what it can. Others might
+/// never answer.
+fn terminal_knows(words: &[&str]) -> bool {
+    let named = |variable: &str| std::env::var(variable).is_ok_and(|name| words.iter().any(|word| name.contains(word)));
+    std::io::stdin().is_terminal() && (named("TERM") || named("TERM_PROGRAM"))
+}
+
+/// Reads the one image.
+fn read(image: OsString) -> Result<(Source, Picture), Failure> {
     let name = image.to_string_lossy().into_owned();
     let mut sources = expand([image], false);
     let first = sources.next().and_then(Result::ok);
     let (Some(source), None) = (first, sources.next()) else {
-        return Err(Failure::new(Exit::Input, format!("{name}: expected one image")));
+        return Err(Failure::new(Exit::Usage, format!("{name}: expected one image")));
     };
-    prepare(source, &description.preprocess, MAX_PIXELS).map_err(|error| Failure::new(Exit::Input, error.to_string()))
+    let picture = read_picture(&source, MAX_PIXELS);
+    Ok((source, picture.map_err(|error| Failure::new(Exit::Input, error.to_string()))?))
 }
 
 /// What the user asked for and the network has not.
 fn failure(error: Error) -> Failure {
     Failure::new(Exit::Usage, error.to_string())
+}
+
+/// That pictures may be written into a folder: it is not there, or has nothing in it.
+fn is_free(folder: &Path) -> Result<(), Failure> {
+    match std::fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => {
+            let what =
+                format!("--save {}: has files in it, which stay as they are; name a new folder", folder.display());
+            Err(Failure::new(Exit::Usage, what))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn save(folder: &Path, sheets: &[Sheet]) -> Result<(), Failure> {

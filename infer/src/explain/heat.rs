@@ -14,8 +14,11 @@ const STRONGEST: f32 = 0.75;
 /// Grad-CAM's map, stretched over the network's input.
 pub fn heat_overlay(picture: &RgbImage, heat: &HeatMap) -> RgbImage {
     let (width, height) = picture.dimensions();
-    let step = [height as f32 / heat.height as f32, width as f32 / heat.width as f32];
-    overlay(picture, heat, step.map(|step| step / 2.), step)
+    let middles = |length: u32, count: usize| {
+        let step = length as f32 / count as f32;
+        (0..count).map(|at| (at as f32 + 0.5) * step).collect()
+    };
+    overlay(picture, heat, [middles(height, heat.height), middles(width, heat.width)])
 }
 
 /// Occlusion's map: each number stands where the middle of the square was. The largest loss is strongest; where covering helps
@@ -24,8 +27,12 @@ pub fn occlusion_overlay(picture: &RgbImage, heat: &HeatMap, occluder: Occluder)
     let largest = heat.values.iter().copied().fold(0f32, f32::max);
     let scale = if largest > 0. { 1. / largest } else { 0. };
     let values = heat.values.iter().map(|value| value.max(0.) * scale).collect();
-    let middle = occluder.side as f32 / 2.;
-    overlay(picture, &HeatMap { values, ..heat.clone() }, [middle; 2], [occluder.stride as f32; 2])
+    let middles = |length: u32| {
+        let places = occluder.places(length as usize).into_iter();
+        places.map(|place| place as f32 + occluder.side as f32 / 2.).collect()
+    };
+    let (width, height) = picture.dimensions();
+    overlay(picture, &HeatMap { values, ..heat.clone() }, [middles(height), middles(width)])
 }
 
 /// A small picture enlarged by a whole number, so that its pixels can be seen.
@@ -35,14 +42,15 @@ pub(super) fn enlarged(picture: &RgbImage) -> RgbImage {
     resize(picture, width * scale, height * scale, FilterType::Nearest)
 }
 
-/// The picture, enlarged, with heat of 0 to 1 whose first number stands at `origin` `[y, x]` and the others `step` apart, in
-/// pixels of the picture.
-fn overlay(picture: &RgbImage, heat: &HeatMap, origin: [f32; 2], step: [f32; 2]) -> RgbImage {
+/// The picture, enlarged, with heat of 0 to 1, whose numbers stand in these rows and columns of the picture, in pixels.
+fn overlay(picture: &RgbImage, heat: &HeatMap, [rows, columns]: [Vec<f32>; 2]) -> RgbImage {
     let mut large = enlarged(picture);
     let scale = large.width() / picture.width();
+    let place = |at: u32| (at as f32 + 0.5) / scale as f32;
+    let columns: Vec<_> = (0..large.width()).map(|x| neighbours(place(x), &columns)).collect();
+    let rows: Vec<_> = (0..large.height()).map(|y| neighbours(place(y), &rows)).collect();
     for (x, y, pixel) in large.enumerate_pixels_mut() {
-        let place = |at: u32, side: usize| ((at as f32 + 0.5) / scale as f32 - origin[side]) / step[side];
-        let strength = between(heat, place(y, 0), place(x, 1));
+        let strength = between(heat, rows[y as usize], columns[x as usize]);
         let colour = TURBO.eval_continuous(f64::from(strength)).into_array();
         let share = STRONGEST * strength.sqrt();
         *pixel = Rgb(std::array::from_fn(|channel| {
@@ -52,12 +60,22 @@ fn overlay(picture: &RgbImage, heat: &HeatMap, origin: [f32; 2], step: [f32; 2])
     large
 }
 
-/// The number at a place between rows and columns; beyond the edge that of the edge.
-fn between(heat: &HeatMap, y: f32, x: f32) -> f32 {
-    let (y, x) = (y.clamp(0., (heat.height - 1) as f32), x.clamp(0., (heat.width - 1) as f32));
-    let (top, left) = (y.floor() as usize, x.floor() as usize);
-    let (bottom, right) = ((top + 1).min(heat.height - 1), (left + 1).min(heat.width - 1));
-    let (down, across) = (y - top as f32, x - left as f32);
+/// The two middles between which a place lies, and its share of the way; beyond the outermost ones it is there.
+fn neighbours(place: f32, middles: &[f32]) -> (usize, usize, f32) {
+    let after = middles.partition_point(|&middle| middle <= place);
+    match (after.checked_sub(1), middles.get(after)) {
+        (Some(before), Some(next)) => (before, after, (place - middles[before]) / (next - middles[before])),
+        (Some(last), None) => (last, last, 0.),
+        (None, _) => (0, 0, 0.),
+    }
+}
+
+/// The number at a place between rows and columns.
+fn between(
+    heat: &HeatMap,
+    (top, bottom, down): (usize, usize, f32),
+    (left, right, across): (usize, usize, f32),
+) -> f32 {
     let at = |row: usize, column: usize| heat.values[row * heat.width + column];
     let upper = at(top, left) * (1. - across) + at(top, right) * across;
     let lower = at(bottom, left) * (1. - across) + at(bottom, right) * across;

@@ -1,6 +1,7 @@
 //! Small pictures side by side.
 
 use colorous::VIRIDIS;
+use image::imageops::{FilterType, replace, resize};
 use image::{Rgb, RgbImage};
 
 /// The longest side of a sheet that tiles are enlarged for, in pixels.
@@ -73,6 +74,26 @@ pub(super) fn sheet(tiles: &[Tile], columns: usize) -> RgbImage {
         }
     }
     sheet
+}
+
+/// Pictures of any sizes from left to right, each fitted to one height.
+pub(super) fn row(pictures: &[RgbImage]) -> RgbImage {
+    const HEIGHT: usize = 280;
+    let fitted = |picture: &RgbImage| {
+        let (width, height) = picture.dimensions();
+        let wide = (width as usize * HEIGHT / height as usize).max(1) as u32;
+        let filter = if height < HEIGHT as u32 { FilterType::Nearest } else { FilterType::Triangle };
+        resize(picture, wide, HEIGHT as u32, filter)
+    };
+    let pictures: Vec<_> = pictures.iter().map(fitted).collect();
+    let width = pictures.iter().map(|picture| picture.width() as usize + GAP).sum::<usize>() + GAP;
+    let mut row = RgbImage::from_pixel(width as u32, (HEIGHT + 2 * GAP) as u32, GROUND);
+    let mut left = GAP;
+    for picture in &pictures {
+        replace(&mut row, picture, left as i64, GAP as i64);
+        left += picture.width() as usize + GAP;
+    }
+    row
 }
 
 #[cfg(test)]

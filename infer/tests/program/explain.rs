@@ -26,8 +26,15 @@ fn every_view_is_saved_as_a_picture() {
     assert_eq!(open("features-01-conv1.png").dimensions(), (5 * 140 + 24, 5 * 140 + 24));
     assert!(open("filters.png").width() > 0);
     let files = std::fs::read_dir(folder.path().join("sheets")).unwrap().count();
-    // Nine convolutions, a pooling, and the four others.
-    assert_eq!(files, 14);
+    // Six steps from the photograph to the digit, the last of them 28 x 28.
+    assert!(open("reader.png").width() > 6 * 200 && ended.out.contains("The digit reader: picture; what stands out;"));
+    // Nine convolutions, a pooling, and the five others.
+    assert_eq!(files, 15);
+    // A part of the network has the maps of all its stages, and a result is its stage's.
+    for (layer, count) in [("layer3", 3), ("layer3.bn1/relu", 1), ("conv1", 1)] {
+        let ended = infer(folder.path(), &["explain", &seven, "--show", "features", "--layer", layer]);
+        assert_eq!(ended.out.matches("Feature maps").count(), count, "{layer}: {}", ended.err);
+    }
     // Nothing that is there is written over.
     infer(folder.path(), &["explain", &seven, "--save", "sheets"]).assert_fails(2, &["sheets"]);
 }
@@ -67,7 +74,7 @@ fn what_cannot_be_explained_is_said() {
     let three = sample(3);
     for (arguments, code, words) in [
         (&["--layer", "conv9"][..], 2, &["conv9", "layer3.conv2"][..]),
-        (&["--show", "features", "--layer", "conv9"], 2, &["conv9"]),
+        (&["--show", "features", "--layer", "conv9"], 2, &["conv9", "layer3.conv2"]),
         (&["--class", "ten"], 2, &["--class ten", "below 10"]),
         (&["--patch", "29"], 2, &["--patch 29", "28 pixels"]),
         (&["--stride", "0"], 2, &["--stride"]),
@@ -79,5 +86,5 @@ fn what_cannot_be_explained_is_said() {
     std::fs::write(folder.path().join("text.png"), "text").unwrap();
     infer(folder.path(), &["explain", "text.png"]).assert_fails(1, &["text.png"]);
     let samples = assets("samples");
-    infer(folder.path(), &["explain", samples.to_str().unwrap()]).assert_fails(1, &["one image"]);
+    infer(folder.path(), &["explain", samples.to_str().unwrap()]).assert_fails(2, &["one image"]);
 }

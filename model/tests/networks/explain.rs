@@ -151,3 +151,24 @@ fn graphs_are_in_order_and_named() {
     assert_eq!(name("layer"), None);
     assert_eq!(graph.last_convolution(), graph.layer("layer4"));
 }
+
+/// At once, or one after the other.
+#[test]
+fn all_stages_at_once_have_the_heat_of_each_alone() {
+    let (network, pixels) = network("resnet18", 128);
+    let all = network.grad_cams(&pixels, Some(3)).unwrap();
+    assert_eq!(all.len(), 21);
+    for heat in &all {
+        let alone = network.grad_cam(&pixels, Some(&heat.layer), Some(3)).unwrap();
+        assert_eq!((heat.class, heat.height, heat.width), (alone.class, alone.height, alone.width));
+        let difference = difference(&heat.values, &alone.values);
+        assert!(difference < 1e-4, "{}: {difference:.1e}", heat.layer);
+    }
+}
+
+#[test]
+fn squares_reach_the_end() {
+    assert_eq!(Occluder { side: 20, stride: 20 }.places(28), [0, 8]);
+    assert_eq!(Occluder { side: 7, stride: 7 }.places(28), [0, 7, 14, 21]);
+    assert_eq!(Occluder { side: 30, stride: 3 }.places(28), [0]);
+}

@@ -45,7 +45,7 @@ pub struct ExplainQuery {
 /// What a network saw in an image.
 #[derive(Serialize, ToSchema)]
 pub struct Explanation {
-    /// The form of this object: `kiln.explain/1`.
+    /// The form of this object: `kiln.explanation/1`.
     schema: &'static str,
     /// The model's name.
     model: String,
@@ -151,7 +151,7 @@ impl Explanation {
         result.predictions.truncate(NAMED);
         let layers = layers(loaded, pixels, query, class.class, deadline)?;
         Ok(Self {
-            schema: "kiln.explain/1",
+            schema: "kiln.explanation/1",
             model,
             result,
             class,
@@ -168,23 +168,26 @@ fn layers(
     class: usize,
     deadline: Deadline,
 ) -> Result<Vec<LayerExplanation>, Problem> {
-    let asked = |stage: &Stage| query.layer.as_ref().is_none_or(|layer| *layer == stage.name);
+    let graph = loaded.classifier.graph();
+    let named = query.layer.as_ref().map(|layer| graph.stages_of(layer));
+    let named = named.map(|stages| stages.into_iter().map(|stage| &graph.node(stage.first).name).collect::<Vec<_>>());
+    let asked = |stage: &Stage| named.as_ref().is_none_or(|named| named.contains(&&stage.name));
     if let (Some(layer), false) = (&query.layer, loaded.stages.iter().any(asked)) {
         let layers = loaded.stages.iter().map(|stage| stage.name.clone()).collect();
         return Err(Problem::explain(ExplainError::Layer { layer: layer.clone(), layers }.into()));
     }
     let maps = loaded.classifier.feature_maps(pixels).map_err(Problem::explain)?;
+    deadline.check()?;
+    let heats = loaded.classifier.grad_cams(pixels, Some(class)).map_err(Problem::explain)?;
     let explained = loaded.stages.iter().map(|stage| {
         let mut layer =
             LayerExplanation { name: stage.name.clone(), kind: stage.kind, shape: stage.shape, maps: None, cam: None };
         if !asked(stage) {
-            return Ok(layer);
+            return layer;
         }
-        deadline.check()?;
-        let heat = loaded.classifier.grad_cam(pixels, Some(&stage.result), Some(class)).map_err(Problem::explain)?;
         layer.maps = maps.iter().find(|maps| maps.layer == stage.name).map(Maps::of);
-        layer.cam = Some(Heat::of(&heat));
-        Ok(layer)
+        layer.cam = heats.iter().find(|heat| heat.layer == stage.result).map(Heat::of);
+        layer
     });
-    explained.collect()
+    Ok(explained.collect())
 }

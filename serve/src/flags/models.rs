@@ -1,5 +1,6 @@
 //! Which models, by which names.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -19,7 +20,7 @@ pub struct ModelFlags {
     /// before it, requests call it so. Several may be given; the first one answers requests that name none [default: the newest
     /// run's, else built-in]
     #[arg(short, long = "model", group = "weights", value_name = "[NAME=]FILE|RUN")]
-    models: Vec<String>,
+    models: Vec<OsString>,
     /// The network of a model that was not written by Kiln and does not name it; goes with one model
     #[arg(long, requires = "weights", value_name = "NAME")]
     arch: Option<Architecture>,
@@ -72,9 +73,10 @@ impl ModelFlags {
 }
 
 /// The name, and what it stands for. Without a name it is that of the run, or of the file.
-fn named(model: &str) -> (String, PathBuf) {
+fn named(model: &OsStr) -> (String, PathBuf) {
     let plain = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
-    match model.split_once('=') {
+    // A path that is no text has no name before it.
+    match model.to_str().and_then(|text| text.split_once('=')) {
         Some((name, path)) if plain(name) && !Path::new(model).exists() => (name.to_owned(), path.into()),
         _ => (own_name(Path::new(model)), model.into()),
     }

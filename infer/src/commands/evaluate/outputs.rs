@@ -43,7 +43,15 @@ impl OutputFlags {
         for (flag, paths, endings) in &files {
             paths.iter().try_for_each(|path| check(flag, path, endings))?;
         }
-        Ok(())
+        let mut all: Vec<_> = files.iter().flat_map(|(_, paths, _)| paths).collect();
+        all.sort();
+        match all.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => {
+                let what = format!("{}: is named twice; each file holds one thing", pair[0].display());
+                Err(Failure::new(Exit::Usage, what))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Writes the files, all but the weights.
