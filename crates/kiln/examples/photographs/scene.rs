@@ -1,5 +1,7 @@
 //! Draws a synthetic photograph: paper, rules, a digit, things lying about, light, camera.
 
+use std::f64::consts::{PI, TAU};
+
 use super::draw::Draw;
 use kiln::data::Picture;
 use kiln::image::codecs::jpeg::JpegEncoder;
@@ -147,7 +149,7 @@ pub fn photograph(style: &Style, digit: &[u8], draw: &mut Draw) -> Vec<u8> {
     let fibres = Clouds::new(draw, h, w, (short / 150.0).max(1.2));
     let stains = Clouds::new(draw, h, w, short / 6.0);
     let folds: Vec<_> =
-        (0..6).map(|_| (draw.between(0.0, 3.14), draw.between(0.0, 1.0) * short, draw.normal())).collect();
+        (0..6).map(|_| (draw.between(0.0, PI), draw.between(0.0, 1.0) * short, draw.normal())).collect();
     canvas.shade(|x, y| {
         let fold = |&(angle, offset, slope): &(f64, f64, f64)| {
             slope * (-((x * angle.cos() + y * angle.sin() - offset).abs() / (0.08 * short))).exp()
@@ -161,7 +163,7 @@ pub fn photograph(style: &Style, digit: &[u8], draw: &mut Draw) -> Vec<u8> {
     for &object in style.objects {
         place(&mut canvas, object, middle, side, draw);
     }
-    let (angle, fall) = (draw.between(0.0, 6.28), range(draw, style.falloff));
+    let (angle, fall) = (draw.between(0.0, TAU), range(draw, style.falloff));
     canvas.shade(|x, y| {
         1.0 - fall * (0.5 + 0.5 * ((x / width - 0.5) * angle.cos() + (y / height - 0.5) * angle.sin()) / 0.7)
     });
@@ -278,7 +280,7 @@ fn place(canvas: &mut Canvas, object: Object, middle: [f64; 2], side: f64, draw:
     let room = (free - 0.45 * side).max(0.03 * short);
     match object {
         Object::SoftShadow | Object::HardShadow => {
-            let angle = draw.between(0.0, 6.28);
+            let angle = draw.between(0.0, TAU);
             let soft =
                 if matches!(object, Object::HardShadow) { draw.between(0.002, 0.03) } else { draw.between(0.1, 0.4) };
             let (dark, through) = (draw.between(0.25, 0.6), draw.between(-0.3, 0.3));
