@@ -52,7 +52,7 @@ fn links_of_the_readmes_lead_somewhere() {
     for name in ["README.md", "README.zh-CN.md", "assets/README.md"] {
         let text = std::fs::read_to_string(root.join(name)).unwrap();
         let folder = root.join(name).parent().unwrap().to_owned();
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
             assert!(target.starts_with("http") || folder.join(target).exists(), "{name}: {target}");
         }
     }
