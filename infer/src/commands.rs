@@ -7,7 +7,7 @@ mod evaluate;
 mod explain;
 mod export;
 mod models;
-pub mod output;
+mod output;
 mod values;
 mod weights;
 

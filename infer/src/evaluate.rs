@@ -15,6 +15,7 @@ mod error;
 mod files;
 mod mistakes;
 mod page;
+mod percent;
 mod results;
 mod set;
 mod summary;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{ColorChoice, Parser};
 use kiln_cli::{Failure, Generate, finish};
 
-use commands::{Classify, Command, output};
+use commands::{Classify, Command};
 
 /// Classifies images.
 #[derive(Parser)]
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 fn infer() -> Result<ExitCode, Failure> {
     let Flags { command, classify, generate, color } = Flags::try_parse()?;
     if let Some(generate) = generate {
-        return output::written(|out| generate.write::<Flags>(out));
+        return generate.print::<Flags>();
     }
     command.map_or_else(|| classify.run(color), |command| command.run(color))
 }

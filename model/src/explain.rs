@@ -16,7 +16,7 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, TensorData};
 use kiln_backend::{Backend, Training};
 
-use crate::graph::{Graph, Interpreter, NodeId, Operation, Stage, Value};
+use crate::graph::{Graph, Interpreter, NodeId, Operation, Value};
 use crate::inference::{BatchShapeError, InferenceNetwork};
 use crate::metrics::softmax;
 use crate::parameters::tensors;
@@ -162,29 +162,9 @@ impl<B: Backend> InferenceNetwork<B> {
     /// # Errors
     /// If there is no such layer or class, or they are not the pixels of one image.
     pub fn grad_cam(&self, pixels: &[u8], layer: Option<&str>, class: Option<usize>) -> Result<HeatMap, ExplainError> {
-        let (images, shape) = self.one_image(pixels)?;
         let graph = self.graph();
         let target = target(&graph, layer)?;
-        // Gradients flow from the layer on; weights and all before it are constants.
-        type Recorded<B> = Training<B>;
-        let weights = tensors(&self.network).into_iter();
-        let weights = weights.map(|(name, weight)| (name, Recorded::<B>::from_inner(weight))).collect();
-        let images = Tensor::<B, 4>::from_data(TensorData::new(images, shape), &self.device);
-        let values =
-            Interpreter::<Recorded<B>>::new(&graph, weights).run(Tensor::from_inner(images), |id, value| match value {
-                Value::Image(image) if id == target => Value::Image(image.require_grad()),
-                value => value,
-            });
-        let (Some(logits), Value::Image(maps)) = (values.last().map(Value::row), &values[target.index()]) else {
-            unreachable!("a graph ends in rows, and the target gives images")
-        };
-        let row = numbers(logits.clone().inner());
-        let class = self.class_or_likeliest(class, &row)?;
-        let gradients = logits.slice([0..1, class..class + 1]).sum().backward();
-        let [_, channels, height, width] = maps.dims();
-        let gradient = maps.grad(&gradients).map_or_else(|| vec![0.; channels * height * width], numbers);
-        let values = cam(&numbers(maps.clone().inner()), &gradient, height * width);
-        Ok(HeatMap { layer: graph.node(target).name.clone(), class, height, width, values })
+        Ok(self.heat_of(pixels, &graph, &[target], class)?.remove(0))
     }
 
     /// [`grad_cam`](Self::grad_cam) of every [stage](Graph::stages), in their order, from one pass forward and one back.
@@ -192,17 +172,29 @@ impl<B: Backend> InferenceNetwork<B> {
     /// # Errors
     /// If there is no such class, or they are not the pixels of one image.
     pub fn grad_cams(&self, pixels: &[u8], class: Option<usize>) -> Result<Vec<HeatMap>, ExplainError> {
-        let (images, shape) = self.one_image(pixels)?;
         let graph = self.graph();
-        let stages = graph.stages();
+        let targets: Vec<NodeId> = graph.stages().iter().map(|stage| stage.last).collect();
+        self.heat_of(pixels, &graph, &targets, class)
+    }
+
+    /// Grad-CAM of nodes that give images.
+    fn heat_of(
+        &self,
+        pixels: &[u8],
+        graph: &Graph,
+        targets: &[NodeId],
+        class: Option<usize>,
+    ) -> Result<Vec<HeatMap>, ExplainError> {
+        let (images, shape) = self.one_image(pixels)?;
+        // Gradients flow back to the targets; weights and images are constants.
         let weights = tensors(&self.network).into_iter();
         let weights = weights.map(|(name, weight)| (name, Training::<B>::from_inner(weight))).collect();
         let images = Tensor::<B, 4>::from_data(TensorData::new(images, shape), &self.device);
         // What is added to a result has the result's gradient; of the result itself no leaf can be made behind another.
         let mut added: HashMap<usize, (Tensor<Training<B>, 4>, Tensor<B, 4>)> = HashMap::new();
         let values =
-            Interpreter::<Training<B>>::new(&graph, weights).run(Tensor::from_inner(images), |id, value| match value {
-                Value::Image(image) if stages.iter().any(|stage| stage.last == id) => {
+            Interpreter::<Training<B>>::new(graph, weights).run(Tensor::from_inner(images), |id, value| match value {
+                Value::Image(image) if targets.contains(&id) => {
                     let zeros = image.zeros_like().detach().require_grad();
                     added.insert(id.index(), (zeros.clone(), image.clone().inner()));
                     Value::Image(image + zeros)
@@ -212,15 +204,15 @@ impl<B: Backend> InferenceNetwork<B> {
         let Some(logits) = values.last().map(Value::row) else { unreachable!("a graph ends in rows") };
         let class = self.class_or_likeliest(class, &numbers(logits.clone().inner()))?;
         let gradients = logits.slice([0..1, class..class + 1]).sum().backward();
-        let heat = |stage: &Stage| {
-            let (zeros, maps) = &added[&stage.last.index()];
+        let heat = |&target: &NodeId| {
+            let (zeros, maps) = &added[&target.index()];
             let [_, _, height, width] = maps.dims();
             let maps = numbers(maps.clone());
             let gradient = zeros.grad(&gradients).map_or_else(|| vec![0.; maps.len()], numbers);
             let values = cam(&maps, &gradient, height * width);
-            HeatMap { layer: graph.node(stage.last).name.clone(), class, height, width, values }
+            HeatMap { layer: graph.node(target).name.clone(), class, height, width, values }
         };
-        Ok(stages.iter().map(heat).collect())
+        Ok(targets.iter().map(heat).collect())
     }
 
     /// How much probability a class loses when a square of the picture is covered with the mean colour, for the pixels of one

@@ -3,12 +3,12 @@
 mod flags;
 mod signals;
 
-use std::io::{self, Write};
+use std::io;
 use std::net::TcpListener;
 use std::process::ExitCode;
 
 use clap::Parser;
-use kiln_cli::{Exit, Failure, Generate, finish, note};
+use kiln_cli::{Exit, Failure, finish, note};
 use serve::{Models, Server};
 
 use flags::Flags;
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 fn serve() -> Result<ExitCode, Failure> {
     let flags = Flags::try_parse()?;
     if let Some(generate) = flags.generate {
-        return generate_to_output(generate);
+        return generate.print::<Flags>();
     }
     flags.log.start();
     let (sources, limits) = (flags.models.sources()?, flags.limits.limits()?);
@@ -45,17 +45,6 @@ fn serve() -> Result<ExitCode, Failure> {
             () = signals.ended() => Ok(ExitCode::from(Exit::Interrupted as u8)),
         }
     })
-}
-
-fn generate_to_output(generate: Generate) -> Result<ExitCode, Failure> {
-    let mut out = io::stdout().lock();
-    match generate.write::<Flags>(&mut out).and_then(|()| out.flush()) {
-        // A reader that has seen enough is no failure.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Output, format!("standard output: cannot be written: {error}")))
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
 }
 
 fn listen(flags: &Flags) -> Result<TcpListener, Failure> {

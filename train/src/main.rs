@@ -3,7 +3,6 @@
 mod signals;
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -53,9 +52,7 @@ fn train() -> Result<ExitCode, Failure> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let (flags, typed) = parse(&[], &arguments)?;
     if let Some(generate) = flags.generate {
-        let mut out = std::io::stdout().lock();
-        let written = generate.write::<Flags>(&mut out).and_then(|()| out.flush());
-        return written.map_err(|error| Failure::write("standard output".as_ref(), &error)).map(|()| ExitCode::SUCCESS);
+        return generate.print::<Flags>();
     }
     let ending = match (&flags.resume, &flags.config, flags.recipe) {
         (Some(resume), ..) => {

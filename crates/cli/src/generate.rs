@@ -1,9 +1,12 @@
 //! Completions for shells and manual pages, from what clap knows of a program.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 use clap::{Command, CommandFactory, ValueEnum};
 use clap_complete::Shell;
+
+use crate::{Exit, Failure};
 
 /// What a program can write about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -23,11 +26,21 @@ pub enum Generate {
 }
 
 impl Generate {
-    /// Writes it for a program.
+    /// Writes it for a program to standard output.
     ///
     /// # Errors
-    /// If it cannot be written.
-    pub fn write<Program: CommandFactory>(self, out: &mut dyn Write) -> io::Result<()> {
+    /// If it cannot be written. A reader that has seen enough (`--generate man | head`) is no failure.
+    pub fn print<Program: CommandFactory>(self) -> Result<ExitCode, Failure> {
+        let mut out = io::stdout().lock();
+        match self.write::<Program>(&mut out).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(Exit::Output, format!("standard output: cannot be written: {error}")))
+            }
+            _ => Ok(ExitCode::SUCCESS),
+        }
+    }
+
+    fn write<Program: CommandFactory>(self, out: &mut dyn Write) -> io::Result<()> {
         let mut command = Program::command();
         let shell = match self {
             Self::Man => return manual(command, out),

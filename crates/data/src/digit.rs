@@ -170,11 +170,5 @@ pub(crate) fn already_placed(gray: &Picture, known: Option<Ink>) -> Option<Digit
 /// A box of the picture with a margin of its longer side, but at least 24 reduced pixels.
 fn surroundings(found: Rect, factor: usize, picture: &Picture) -> Rect {
     let margin = found.width.max(found.height).max(24 * factor);
-    let axis = |start: usize, length: usize, limit: usize| {
-        let first = start.saturating_sub(margin);
-        (first, (start + length + margin).min(limit) - first)
-    };
-    let (left, width) = axis(found.left, found.width, picture.width);
-    let (top, height) = axis(found.top, found.height, picture.height);
-    Rect { left, top, width, height }
+    found.with_margin(margin, [picture.height, picture.width])
 }

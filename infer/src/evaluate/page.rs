@@ -6,6 +6,7 @@ use super::calibration::Calibration;
 use super::comparison::Comparison;
 use super::files::matrix;
 use super::mistakes::mistakes;
+use super::percent::{percent, percent_or_dash};
 use super::results::Results;
 use super::set::EvaluationSet;
 use super::summary::{Reliable, Summary};
@@ -28,14 +29,6 @@ pub fn page(results: &Results, set: &EvaluationSet, configuration: Vec<(String, 
     let configuration = Table::of_pairs("What was evaluated and how", ["option", "value"], configuration);
     sections.push(Section { heading: "Configuration".to_owned(), blocks: vec![Block::Table(configuration)] });
     Report { title, subtitle: names.join(" and "), sections }.to_html()
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2} %", 100. * share)
-}
-
-fn percent_or_dash(share: Option<f64>) -> String {
-    share.map_or_else(|| "-".to_owned(), percent)
 }
 
 fn figure(name: &str, value: String, note: String) -> Figure {

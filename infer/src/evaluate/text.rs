@@ -6,6 +6,7 @@ use anstyle::{Ansi256Color, Style};
 
 use super::calibration::Calibration;
 use super::comparison::Comparison;
+use super::percent::{percent, percent_or_dash};
 use super::results::Results;
 use super::summary::{ClassRow, Summary};
 use crate::columns::{fill, shortened, width};
@@ -48,16 +49,6 @@ fn write(out: &mut String, results: &Results, colour: bool) -> fmt::Result {
     }
     comparison.iter().try_for_each(|comparison| compared(out, comparison))?;
     calibration.iter().try_for_each(|calibration| calibrated(out, calibration))
-}
-
-/// A share in percent.
-fn percent(share: f64) -> String {
-    format!("{:.2} %", 100. * share)
-}
-
-/// A share in percent, or a dash.
-fn percent_or_dash(share: Option<f64>) -> String {
-    share.map_or_else(|| "-".to_owned(), percent)
 }
 
 fn totals(out: &mut String, model: &Summary) -> fmt::Result {

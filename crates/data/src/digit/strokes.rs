@@ -82,13 +82,7 @@ impl Strokes {
 fn surroundings(view: &View, search: &Search, candidate: &Candidate) -> Rect {
     let found = candidate.bounds;
     let margin = (found.width.max(found.height) / 3).max(search.contrast().window / 3).max(4);
-    let axis = |start: usize, length: usize, limit: usize| {
-        let first = start.saturating_sub(margin);
-        (first, (start + length + margin).min(limit) - first)
-    };
-    let (left, width) = axis(found.left, found.width, view.width);
-    let (top, height) = axis(found.top, found.height, view.height);
-    Rect { left, top, width, height }
+    found.with_margin(margin, [view.height, view.width])
 }
 
 /// What is known about the pixels around the digit.
