@@ -31,8 +31,12 @@ const LEAST_SIDE: usize = 3;
 const NOISY: f32 = 1.5;
 const LEAST_SMOOTHED: usize = 64;
 
-/// How much better what lies on paper has to be than the paper; less by this.
+/// How much worse than the paper it lies on a digit may score, and how much better than the strokes around it paper has to.
 const ON_PAPER: f32 = 1.5;
+const BETWEEN_STROKES: f32 = 1.0;
+
+/// What a look from nearer finds where the digit was found before is worth so much more.
+const SAME_PLACE: f32 = 1.0;
 
 /// How many groups are looked at for each threshold.
 const GROUPS: usize = 12;
@@ -131,7 +135,13 @@ fn search_ink(view: &View, planes: &[Vec<u8>], ink: Ink, near: Option<Rect>) -> 
             let layer = layer(view, &contrast, level);
             for mut candidate in groups(view, &contrast, &layer, contrasts.len(), level) {
                 let beats = |candidate: &Candidate| most.as_ref().is_none_or(|most| candidate.score > most.score);
-                if near.is_some_and(|near| overlap(near, candidate.bounds) < 0.3) || !beats(&candidate) {
+                if let Some(near) = near {
+                    if overlap(near, candidate.bounds) < 0.3 {
+                        continue;
+                    }
+                    candidate.score += SAME_PLACE * intersection_over_union(near, candidate.bounds);
+                }
+                if !beats(&candidate) {
                     continue;
                 }
                 candidate.paper_like = paper_like(view, planes, &layer, &candidate);
@@ -159,22 +169,24 @@ fn windows(view: &View) -> Vec<usize> {
 /// Light paper with dark ink on it lies on a dark table: each stands out. Then the inner one is the digit. The paper within a
 /// "0" is not: it is about as wide as the stroke around it.
 fn is_better(one: &Candidate, other: &Candidate) -> bool {
-    let lies_on = |inner: &Candidate, outer: &Candidate| {
-        overlap(inner.bounds, outer.bounds) > 0.9
-            && outer.long() > inner.long()
-            && inner.long() >= 0.35 * outer.long()
-            && outer.fill > 0.55
-            && inner.paper_like < 0.03
-            && outer.thickest as f32 >= (2.0 * inner.thickest as f32).max(0.2 * outer.long())
+    let advantage = |inner: &Candidate, outer: &Candidate| {
+        let thickness = outer.thickest as f32;
+        let is_inner = overlap(inner.bounds, outer.bounds) > 0.9 && outer.long() > inner.long();
+        if !is_inner || inner.long() < 0.2 * outer.long() {
+            0.0
+        } else if thickness < 2.0 * inner.thickest as f32 {
+            -BETWEEN_STROKES
+        } else if outer.fill > 0.45
+            && inner.paper_like < 0.08
+            && inner.parts.len() <= 4
+            && thickness >= 0.2 * outer.long()
+        {
+            ON_PAPER
+        } else {
+            0.0
+        }
     };
-    let bonus = if lies_on(one, other) {
-        ON_PAPER
-    } else if lies_on(other, one) {
-        -ON_PAPER
-    } else {
-        0.0
-    };
-    one.score + bonus > other.score
+    one.score + advantage(one, other) - advantage(other, one) > other.score
 }
 
 /// The share of what lies around a candidate's box that looks like the candidate itself. Between dark things, paper stands
@@ -234,11 +246,20 @@ fn layer(view: &View, contrast: &Contrast, level: u8) -> Layer {
     Layer { components: Components::of(&mask, &contrast.strength, height, width), rules }
 }
 
+/// Pixels that two boxes have in common.
+fn intersection(a: Rect, b: Rect) -> usize {
+    let common = |a: usize, al: usize, b: usize, bl: usize| (a + al).min(b + bl).saturating_sub(a.max(b));
+    common(a.left, a.width, b.left, b.width) * common(a.top, a.height, b.top, b.height)
+}
+
 /// Share of the smaller box that lies in the other.
 fn overlap(a: Rect, b: Rect) -> f32 {
-    let common = |a: usize, al: usize, b: usize, bl: usize| (a + al).min(b + bl).saturating_sub(a.max(b));
-    let area = common(a.left, a.width, b.left, b.width) * common(a.top, a.height, b.top, b.height);
-    area as f32 / (a.width * a.height).min(b.width * b.height) as f32
+    intersection(a, b) as f32 / (a.width * a.height).min(b.width * b.height) as f32
+}
+
+fn intersection_over_union(a: Rect, b: Rect) -> f32 {
+    let common = intersection(a, b);
+    common as f32 / (a.width * a.height + b.width * b.height - common) as f32
 }
 
 pub(super) fn union(a: Rect, b: Rect) -> Rect {
@@ -305,7 +326,7 @@ fn is_part(main: &Component, bounds: Rect, part: &Component) -> bool {
     let large = part.area as f32 >= 0.02 * main.area as f32 && part.long() >= 0.5 * stroke;
     let whole = union(bounds, other);
     let shape = whole.width as f32 <= 1.4 * whole.height as f32 || whole.width == bounds.width;
-    let inside = part.on_edge == 0 || main.on_edge > 0;
+    let inside = (part.on_edge > 0) == (main.on_edge > 0);
     near && !beside && alike && large && shape && inside
 }
 
@@ -330,15 +351,17 @@ fn score(view: &View, contrast: &Contrast, layer: &Layer, parts: &[usize], bound
     let uneven = 1.5 * (thickest / stroke / 1.7).ln().max(0.0);
     let wider = 0.6 * (contrast.window as f32 / stroke / 6.0).ln().max(0.0);
     let flat = 4.0 * (wide / tall / 1.5).ln().max(0.0);
-    // As long as its box's diagonal: a straight line.
-    let straight = wide.hypot(tall) * stroke / area as f32;
-    let straight = 0.8 * ((straight - 0.7) / 0.2).clamp(0.0, 1.0);
-    let tangled = 0.2 * (parts.iter().map(|part| part.holes).sum::<usize>() as f32 - 6.0).clamp(0.0, 8.0);
+    // As long as its box's diagonal: a straight line. Those across the picture, or into it, are pens and edges of things.
+    let diagonal = wide.hypot(tall);
     let on_edge: usize = parts.iter().map(|part| part.on_edge).sum();
+    let across = if on_edge > 0 { 1.0 } else { ((diagonal / short - 0.6) / 0.3).clamp(0.0, 1.0) };
+    let straight = (0.8 + 1.5 * across) * ((diagonal * stroke / area as f32 - 0.62) / 0.2).clamp(0.0, 1.0);
+    let tangled = 0.2 * (parts.iter().map(|part| part.holes).sum::<usize>() as f32 - 6.0).clamp(0.0, 8.0);
+    let scattered = 0.08 * (parts.len() as f32 - 5.0).clamp(0.0, 40.0);
     let cut = if on_edge == 0 { 0.0 } else { 1.5 + 3.0 * (on_edge as f32 / (0.3 * long)).min(1.0) };
     let (x, y) = (bounds.left as f32 + wide / 2.0, bounds.top as f32 + tall / 2.0);
     let off = (2.0 * x / view.width as f32 - 1.0).powi(2) + (2.0 * y / view.height as f32 - 1.0).powi(2);
-    size + strength - thin - solid - uneven - wider - flat - straight - tangled - cut - 0.4 * off
+    size + strength - thin - solid - uneven - wider - flat - straight - tangled - scattered - cut - 0.4 * off
 }
 
 /// Whether another group of the best one's layer is a digit too: as large, as strong, and written with the same pen.
