@@ -1,6 +1,7 @@
 //! The addresses that programs ask: a file each.
 
 pub mod explain;
+mod forms;
 mod json;
 pub mod model;
 pub mod predict;

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use utoipa::{IntoParams, ToSchema};
 
 use self::drawing::{Heat, Maps, Saw};
+use super::forms::{ImageFile, OneImageForm};
 use super::json;
 use super::prepare::prepare;
 use crate::limits::Deadline;
@@ -82,7 +83,7 @@ pub struct LayerExplanation {
 #[utoipa::path(
     post, path = "/v1/explain", tag = "inference", params(ExplainQuery),
     request_body(description = "An image, or a form with one", content(
-        (Vec<u8> = "application/octet-stream"), (Vec<u8> = "image/*"), (Vec<u8> = "multipart/form-data"),
+        (ImageFile = "application/octet-stream"), (ImageFile = "image/*"), (OneImageForm = "multipart/form-data"),
     )),
     responses(
         (status = 200, description = "What the network saw", body = Explanation),

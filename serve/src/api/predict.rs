@@ -11,6 +11,7 @@ use infer::{AnswerOptions, Classification, Prepared};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::forms::{ImageFile, ImageForm};
 use super::json;
 use super::prepare::submit;
 use crate::batcher::Row;
@@ -61,7 +62,7 @@ pub struct Answers {
 #[utoipa::path(
     post, path = "/v1/predict", tag = "inference", params(PredictQuery),
     request_body(description = "An image, or a form with images", content(
-        (Vec<u8> = "application/octet-stream"), (Vec<u8> = "image/*"), (ImageForm = "multipart/form-data"),
+        (ImageFile = "application/octet-stream"), (ImageFile = "image/*"), (ImageForm = "multipart/form-data"),
     )),
     responses(
         (status = 200, description = "What the network says", body = Answers),
@@ -92,14 +93,6 @@ pub async fn predict(
     let uploads = Upload::read(request, &app.limits, &app.memory, deadline).await?;
     let _granted = uploads[0].keep(vec![app.admit(model, uploads.len())?]);
     Ok(json(&deadline.for_answer(classify(&app, model, uploads, &query)).await?).into_response())
-}
-
-/// A form with a file for each image.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-struct ImageForm {
-    #[schema(content_media_type = "application/octet-stream")]
-    image: Vec<Vec<u8>>,
 }
 
 async fn classify(app: &App, model: &Model, uploads: Vec<Upload>, query: &PredictQuery) -> Result<Answers, Problem> {

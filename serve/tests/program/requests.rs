@@ -170,6 +170,20 @@ fn the_description_lists_every_address_and_every_field() {
     let description = get(running.address, "/openapi.json").json();
     let paths: Vec<_> = description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(paths, ["/healthz", "/metrics", "/v1/explain", "/v1/model", "/v1/predict"]);
+    // Bytes are bytes, in bodies and in forms.
+    let schema = |path: &str, kind: &str| {
+        resolved(&description, &description["paths"][path]["post"]["requestBody"]["content"][kind]["schema"])
+    };
+    for path in ["/v1/predict", "/v1/explain"] {
+        for kind in ["application/octet-stream", "image/*"] {
+            assert_eq!(schema(path, kind)["format"], "binary", "{path} {kind}");
+        }
+    }
+    let form = |path: &str| &schema(path, "multipart/form-data")["properties"]["image"];
+    assert_eq!(form("/v1/predict")["type"], "array");
+    for file in [&form("/v1/predict")["items"], form("/v1/explain")] {
+        assert_eq!(resolved(&description, file)["format"], "binary");
+    }
     let answer = post(running.address, "/v1/predict?logits=true", &sample("7.png")).json();
     assert_described(&description, &json!({ "$ref": "#/components/schemas/Answers" }), &answer);
     let model = get(running.address, "/v1/model").json();
@@ -178,12 +192,15 @@ fn the_description_lists_every_address_and_every_field() {
     assert_described(&description, &json!({ "$ref": "#/components/schemas/ProblemBody" }), &problem);
 }
 
+/// What a schema stands for where it only names another.
+fn resolved<'a>(description: &'a Value, schema: &'a Value) -> &'a Value {
+    let name = schema["$ref"].as_str().and_then(|name| name.strip_prefix("#/components/schemas/"));
+    name.map_or(schema, |name| &description["components"]["schemas"][name])
+}
+
 /// Checks that each key of a value is in its schema, and each key that the schema requires in the value.
 pub fn assert_described(description: &Value, schema: &Value, value: &Value) {
-    if let Some(name) = schema["$ref"].as_str() {
-        let name = name.trim_start_matches("#/components/schemas/");
-        return assert_described(description, &description["components"]["schemas"][name], value);
-    }
+    let schema = resolved(description, schema);
     match value {
         Value::Object(fields) if schema["properties"].is_object() => {
             for (key, value) in fields {
