@@ -34,6 +34,14 @@ pub enum Problem {
         /// Those there are.
         known: Vec<String>,
     },
+    /// No class of this name or index.
+    #[error("class: there is no `{name}`, by name or as a number below {classes}; /v1/model lists the classes")]
+    UnknownClass {
+        /// What was asked for.
+        name: String,
+        /// How many there are.
+        classes: usize,
+    },
     /// No layer of this name.
     #[error("{0}")]
     UnknownLayer(String),
@@ -102,7 +110,6 @@ impl Problem {
     pub fn explain(error: kiln::Error) -> Self {
         match error {
             kiln::Error::Explain(ExplainError::Layer { .. }) => Self::UnknownLayer(error.to_string()),
-            kiln::Error::Explain(ExplainError::Class { .. }) => Self::Query(error.to_string()),
             error => {
                 error!("not computed: {error}");
                 Self::Internal
@@ -115,7 +122,9 @@ impl Problem {
         match self {
             Self::NotFound | Self::UnknownModel { .. } | Self::UnknownLayer(_) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Query(_) | Self::NoImage | Self::Form(_) | Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Query(_) | Self::UnknownClass { .. } | Self::NoImage | Self::Form(_) | Self::Body(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::BodyTooLarge { .. } | Self::TooManyImages { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Image { error } => match error {
                 DecodeError::Empty => StatusCode::BAD_REQUEST,
@@ -137,7 +146,7 @@ impl Problem {
         match self {
             Self::NotFound => "not-found",
             Self::Method => "method",
-            Self::Query(_) => "query",
+            Self::Query(_) | Self::UnknownClass { .. } => "query",
             Self::UnknownModel { .. } => "unknown-model",
             Self::UnknownLayer(_) => "unknown-layer",
             Self::NoImage => "no-image",

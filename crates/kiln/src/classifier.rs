@@ -217,6 +217,12 @@ impl Classifier {
         &self.classes
     }
 
+    /// The index of a class: by its name, or else by its number in digits. `None` if there is no such class.
+    pub fn class(&self, name: &str) -> Option<usize> {
+        let named = self.classes.iter().position(|class| **class == *name);
+        named.or_else(|| name.parse().ok().filter(|&class| class < self.classes.len()))
+    }
+
     /// What logits are divided by before they become probabilities; 1 for weights that were not calibrated.
     pub fn temperature(&self) -> f64 {
         self.temperature

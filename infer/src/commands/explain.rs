@@ -141,15 +141,11 @@ impl Explain {
     }
 
     fn options(&self, classifier: &Classifier) -> Result<ExplainOptions, Failure> {
-        let classes = classifier.classes();
         let class = self.class.as_deref().map(|text| {
-            let named = classes.iter().position(|name| **name == *text);
-            named.or_else(|| text.parse().ok().filter(|&class| class < classes.len())).ok_or_else(|| {
-                let count = classes.len();
-                Failure::new(
-                    Exit::Usage,
-                    format!("--class {text}: no such class, by name or as a number below {count}"),
-                )
+            classifier.class(text).ok_or_else(|| {
+                let count = classifier.classes().len();
+                let what = format!("--class {text}: no such class, by name or as a number below {count}");
+                Failure::new(Exit::Usage, what)
             })
         });
         let preprocess = classifier.preprocess();

@@ -38,9 +38,9 @@ pub struct ExplainQuery {
     /// The layer to show; without it, all of them.
     #[serde(default)]
     layer: Option<String>,
-    /// Index of the class that Grad-CAM explains; without it, the likeliest one.
+    /// The class that Grad-CAM explains, by name or index; without it, the likeliest one.
     #[serde(default)]
-    class: Option<usize>,
+    class: Option<String>,
 }
 
 /// What a network saw in an image.
@@ -115,13 +115,14 @@ pub async fn explain(
     };
     let _granted = upload.keep(vec![app.admit(model, 1)?, app.admit_explanation()?]);
     let loaded = model.current();
+    let class = query.class.as_deref().map(|class| index(class, &loaded)).transpose()?;
     let (name, pixels) = (model.name().to_owned(), app.limits.pixels);
     let (reply, explained) = oneshot::channel();
     app.explainer.take(move || {
         if reply.is_closed() {
             return;
         }
-        let explain = |image| rayon::scope(|_| Explanation::of(name, &loaded, &image, &query, deadline));
+        let explain = |image| rayon::scope(|_| Explanation::of(name, &loaded, &image, class, &query, deadline));
         let image = prepare(&loaded, &upload, pixels).map_err(|error| Problem::Image { error });
         // Who has gone meanwhile gets nothing.
         let _ = reply.send(image.and_then(explain));
@@ -130,11 +131,20 @@ pub async fn explain(
     Ok(json(&deadline.for_answer(explained).await?).into_response())
 }
 
+/// The index of a class that a request names.
+fn index(class: &str, model: &Loaded) -> Result<usize, Problem> {
+    model.classifier.class(class).ok_or_else(|| Problem::UnknownClass {
+        name: class.chars().take(100).collect(),
+        classes: model.classifier.classes().len(),
+    })
+}
+
 impl Explanation {
     fn of(
         model: String,
         loaded: &Loaded,
         image: &Prepared,
+        class: Option<usize>,
         query: &ExplainQuery,
         deadline: Deadline,
     ) -> Result<Self, Problem> {
@@ -144,10 +154,9 @@ impl Explanation {
         let forward = start.elapsed();
         let options = AnswerOptions { topk: logits.len(), logits: false, reject_below: None };
         let all = Classification::new(image, logits.clone(), &[], classifier, options, forward);
-        let class = query.class.unwrap_or(all.predictions[0].class);
-        let Some(class) = all.predictions.iter().find(|named| named.class == class).cloned() else {
-            return Err(Problem::explain(ExplainError::Class { class, classes: logits.len() }.into()));
-        };
+        let class = class.unwrap_or(all.predictions[0].class);
+        let named = all.predictions.iter().find(|named| named.class == class).cloned();
+        let class = named.unwrap_or_else(|| unreachable!("all classes are named"));
         let mut result = all;
         result.predictions.truncate(NAMED);
         let layers = layers(loaded, pixels, query, class.class, deadline)?;

@@ -7,8 +7,9 @@ use kiln::Classifier;
 use serde_json::{Value, json};
 
 use crate::client::{get, post, post_form};
+use crate::models::write_weights;
 use crate::requests::assert_described;
-use crate::{Limits, Running, sample};
+use crate::{Limits, Running, sample, source};
 
 fn png(holder: &Value) -> DynamicImage {
     let file = BASE64_STANDARD.decode(holder["png"].as_str().expect("a PNG")).expect("base64");
@@ -64,6 +65,22 @@ fn one_layer_and_another_class_can_be_asked_for() {
         let asked = layer["name"] == "layer2.conv1";
         assert_eq!((!layer["maps"].is_null(), !layer["cam"].is_null()), (asked, asked), "{}", layer["name"]);
     }
+}
+
+#[test]
+fn classes_are_asked_for_by_name_or_index() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("words.safetensors");
+    write_weights(&path, "resnet8", |class| format!("number {class}"));
+    let running = Running::serving(vec![source("words", &path)], Limits::default());
+    let explain = |class: &str| post(running.address, &format!("/v1/explain?class={class}"), &sample("7.png"));
+    let (named, numbered) = (explain("number%203").json(), explain("3").json());
+    assert_eq!((&named["class"]["class"], &named["class"]["name"]), (&json!(3), &json!("number 3")));
+    assert_eq!((&named["class"], &named["layers"]), (&numbered["class"], &numbered["layers"]));
+    let unknown = explain("three");
+    assert_eq!((unknown.status, unknown.code().as_str()), (400, "query"));
+    let message = unknown.json()["error"]["message"].to_string();
+    assert!(message.contains("`three`") && message.contains("/v1/model"), "{message}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::client::{get, post};
 use crate::{Limits, Running, sample, source};
 
 /// The weights of one of the repository's networks as a file, whose classes are called as `name` says.
-fn write_weights(path: &Path, network: &str, name: impl Fn(usize) -> String) {
+pub fn write_weights(path: &Path, network: &str, name: impl Fn(usize) -> String) {
     let (architecture, shipped) = match network {
         "resnet8" => (network, "resnet8-mnist.safetensors"),
         _ => (network, "lecture-cnn.safetensors"),
