@@ -66,6 +66,8 @@ pub struct ModelDescription {
     parameters: usize,
     /// Multiplications of an image.
     multiply_adds: usize,
+    /// What logits are divided by before they become probabilities; 1 for weights that were not calibrated.
+    temperature: f64,
     /// How images become the network's input.
     #[schema(value_type = Object)]
     preprocess: Preprocess,
@@ -126,6 +128,7 @@ fn describe(model: &Model) -> ModelDescription {
         input: [description.preprocess.channels, description.preprocess.height, description.preprocess.width],
         parameters: summary.parameters(),
         multiply_adds: summary.multiply_adds(),
+        temperature: loaded.classifier.temperature(),
         layers: summary.layers.iter().map(layer).collect(),
         preprocess: description.preprocess,
         training: description.training,

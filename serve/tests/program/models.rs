@@ -56,6 +56,21 @@ fn models_are_asked_by_name_and_the_first_answers_for_all() {
     assert_eq!(get(running.address, "/v1/model?model=x").status, 404);
 }
 
+#[test]
+fn calibrated_weights_say_their_temperature() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("digits.safetensors");
+    write_weights(&path, "resnet8", |class| class.to_string());
+    let temperature = |model: &Value| model["temperature"].as_f64();
+    let calibrated = folder.path().join("calibrated.safetensors");
+    let weights = Weights::read(&path).expect("good weights").with_temperature(2.5);
+    std::fs::write(&calibrated, weights.to_bytes(false).expect("good weights")).expect("a folder");
+    let running = Running::serving(vec![source("plain", &path), source("calibrated", &calibrated)], Limits::default());
+    let list = get(running.address, "/v1/model").json();
+    let temperatures: Vec<_> = list["models"].as_array().expect("models").iter().map(temperature).collect();
+    assert_eq!(temperatures, [Some(1.), Some(2.5)]);
+}
+
 /// Ends those who ask, also where a check fails.
 struct Stop<'a>(&'a AtomicBool);
 
