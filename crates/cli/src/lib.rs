@@ -1,5 +1,6 @@
 //! What Kiln's binaries share: flags for backend and device, exit codes, the layout of a run's folder, safe writing.
 
+mod architecture;
 mod backend;
 mod durable;
 mod failure;
@@ -9,6 +10,7 @@ mod pretrained;
 mod progress;
 mod runs;
 
+pub use architecture::ArchitectureParser;
 pub use backend::{BackendArgs, MAX_THREADS};
 pub use durable::{sweep, sync_folder, write_durably, write_file, write_new_file};
 pub use failure::{Exit, Failure, finish, note, one_line};

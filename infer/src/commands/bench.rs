@@ -9,7 +9,7 @@ use clap::Args;
 use infer::bench::{BenchOptions, Measurement, bench};
 use infer::{Choice, choose};
 use kiln::Classifier;
-use kiln_cli::{BackendArgs, Exit, Failure, note};
+use kiln_cli::{ArchitectureParser, BackendArgs, Exit, Failure, note};
 use kiln_model::Architecture;
 use kiln_model::weights::Weights;
 use serde_json::json;
@@ -21,7 +21,7 @@ use super::values::{batch_size, seconds, side};
 #[derive(Args)]
 pub struct Bench {
     /// Networks with random weights, separated by commas
-    #[arg(long, value_delimiter = ',', value_name = "NAME,..")]
+    #[arg(long, value_delimiter = ',', value_name = "NAME,..", value_parser = ArchitectureParser, hide_possible_values = true)]
     arch: Vec<Architecture>,
     /// A weights file of Kiln's, a run's folder or name, or `built-in` [default without --arch: the newest run's, else built-in]
     #[arg(short, long, visible_alias = "weights", conflicts_with = "arch", value_name = "FILE|RUN")]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use infer::models;
-use kiln_cli::Failure;
+use kiln_cli::{ArchitectureParser, Failure};
 use kiln_model::Architecture;
 
 use super::output::written;
@@ -12,6 +12,7 @@ use super::output::written;
 #[derive(Args)]
 pub struct Models {
     /// Show the layers of this one
+    #[arg(value_parser = ArchitectureParser, hide_possible_values = true)]
     name: Option<Architecture>,
     /// Form of the output
     #[arg(long, value_enum, default_value_t = TableFormat::Text)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use infer::{Choice, choose};
-use kiln_cli::{Exit, Failure, FitName, Interpolation};
+use kiln_cli::{ArchitectureParser, Exit, Failure, FitName, Interpolation};
 use kiln_data::Preprocess;
 use kiln_data::preprocess::MAX_SIDE;
 use kiln_model::Architecture;
@@ -21,7 +21,7 @@ pub struct WeightsFlags {
     #[arg(short, long, visible_alias = "weights", group = "weights", value_name = "FILE|RUN")]
     model: Option<PathBuf>,
     /// The network of weights that were not written by Kiln and do not name it
-    #[arg(long, requires = "weights", value_name = "NAME")]
+    #[arg(long, requires = "weights", value_name = "NAME", value_parser = ArchitectureParser, hide_possible_values = true)]
     arch: Option<Architecture>,
     /// The weights that torchvision publishes for --arch, trained on ImageNet; downloaded once into the user's cache folder
     #[arg(long, group = "weights", requires = "arch")]

@@ -83,6 +83,9 @@ fn the_program_writes_its_manual_and_completions() {
         let script = generate(shell);
         assert!(script.contains(sign) && script.contains("explain") && script.contains("topk"), "{shell}");
     }
+    // The networks' names are completed, and are no wall of text elsewhere.
+    assert!(generate("complete-bash").contains("densenet121"));
+    assert!(!manual.contains("densenet121") && !infer(folder.path(), &["bench", "--help"]).out.contains("densenet121"));
     assert_eq!(infer(folder.path(), &["--generate", "man", "x.png"]).code, Some(2));
 }
 

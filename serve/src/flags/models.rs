@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use infer::{BUILT_IN, Choice};
-use kiln_cli::{Exit, Failure};
+use kiln_cli::{ArchitectureParser, Exit, Failure};
 use kiln_model::Architecture;
 use serve::ModelSource;
 
@@ -22,7 +22,7 @@ pub struct ModelFlags {
     #[arg(short, long = "model", group = "weights", value_name = "[NAME=]FILE|RUN")]
     models: Vec<OsString>,
     /// The network of a model that was not written by Kiln and does not name it; goes with one model
-    #[arg(long, requires = "weights", value_name = "NAME")]
+    #[arg(long, requires = "weights", value_name = "NAME", value_parser = ArchitectureParser, hide_possible_values = true)]
     arch: Option<Architecture>,
     /// The weights that torchvision publishes for --arch, trained on ImageNet; downloaded once into the user's cache folder
     #[arg(long, group = "weights", requires = "arch")]

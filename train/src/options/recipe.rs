@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use kiln_backend::BackendName;
-use kiln_cli::FitName;
+use kiln_cli::{ArchitectureParser, FitName};
 use kiln_data::preprocess::MAX_SIDE;
 use kiln_model::Architecture;
 use kiln_model::weights::Freeze;
@@ -29,7 +29,7 @@ fn channels(text: &str) -> Result<usize, String> {
 #[group(skip)]
 pub struct Recipe {
     /// Network: one that `infer models` lists
-    #[arg(long, default_value = "lecture-cnn", value_name = "NAME")]
+    #[arg(long, default_value = "lecture-cnn", value_name = "NAME", value_parser = ArchitectureParser, hide_possible_values = true)]
     #[serde(serialize_with = "as_text")]
     pub model: Architecture,
     /// Weights to begin with: a file of Kiln's, .safetensors, .pth or .pt. The last layer begins at random if the number of
