@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice, ValueEnum};
 use infer::evaluate::{
     Calibration, Comparison, DatasetChoice, EvaluateError, EvaluateOptions, Evaluated, EvaluationSet, Fit, Results,
@@ -47,8 +48,8 @@ pub struct Evaluate {
     /// Find the temperature at which probabilities fit held-out images best
     #[arg(long)]
     calibrate: bool,
-    /// The part of the dataset by which it is found: valid or train, never test
-    #[arg(long, requires = "calibrate", default_value = "valid", value_name = "NAME")]
+    /// The part of the dataset by which it is found; never the test images, by which it is judged
+    #[arg(long, requires = "calibrate", default_value = "valid", value_parser = calibrate_split(), value_name = "NAME")]
     calibrate_split: Split,
     #[command(flatten)]
     outputs: OutputFlags,
@@ -74,6 +75,13 @@ struct ImageFlags {
     limit: Option<usize>,
 }
 
+/// What is tested on the test images must not know them.
+fn calibrate_split() -> impl TypedValueParser<Value = Split> {
+    let splits = [Split::Valid, Split::Train];
+    let named = PossibleValuesParser::new(splits.iter().filter_map(Split::to_possible_value));
+    named.try_map(|name| Split::from_str(&name, false))
+}
+
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Form {
     /// Tables for people.
@@ -94,10 +102,6 @@ impl Evaluate {
     /// Evaluates and reports.
     pub fn run(self, color: ColorChoice) -> Result<ExitCode, Failure> {
         self.outputs.check()?;
-        if let Split::Test | Split::All = self.calibrate_split {
-            let what = "--calibrate-split: a temperature is found on valid or train; what is tested on the test images must not know them";
-            return Err(Failure::new(Exit::Usage, what));
-        }
         let all = self.read_weights()?;
         let target = self.backend.target()?;
         let set = self.load(&all, self.images.split)?;

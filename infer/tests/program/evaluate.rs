@@ -171,8 +171,10 @@ fn a_temperature_found_on_held_out_images_fits_others_better() {
     assert!(after > before && logits == same, "{before}, {after}");
 
     evaluate(folder.path(), &arguments).assert_fails(2, &["--save new.safetensors: is there already"]);
-    evaluate(folder.path(), &["--calibrate", "--calibrate-split", "test"])
-        .assert_fails(2, &["--calibrate-split", "valid"]);
+    for part in ["test", "all"] {
+        let refused = evaluate(folder.path(), &["--calibrate", "--calibrate-split", part]);
+        assert!(refused.code == Some(2) && refused.err.contains("[possible values: valid, train]"), "{}", refused.err);
+    }
     evaluate(folder.path(), &["-m", &lecture(), "--calibrate"]).assert_fails(2, &["mnist: has no validation part"]);
 }
 
