@@ -8,6 +8,9 @@ use crate::{Exit, Failure, note};
 /// More threads than any machine has: beyond it the system would be busy with starting them.
 pub const MAX_THREADS: usize = 1024;
 
+/// The most images that go through a network together: more need gigabytes between the layers, and are no faster.
+pub const LARGEST_BATCH: usize = 4096;
+
 /// `--backend`, `--device` and `--threads`.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct BackendArgs {

@@ -11,7 +11,7 @@ mod progress;
 mod runs;
 
 pub use architecture::ArchitectureParser;
-pub use backend::{BackendArgs, MAX_THREADS};
+pub use backend::{BackendArgs, LARGEST_BATCH, MAX_THREADS};
 pub use durable::{sweep, sync_folder, write_durably, write_file, write_new_file};
 pub use failure::{Exit, Failure, finish, note, one_line};
 pub use fit::{FitName, Interpolation};

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
+use kiln_cli::LARGEST_BATCH;
 use kiln_data::preprocess::MAX_SIDE;
-
-/// More than this needs gigabytes between the layers and is no faster.
-const LARGEST_BATCH: usize = 4096;
 
 /// A number within bounds, or what was expected.
 fn number(text: &str, expected: &str, good: impl Fn(f32) -> bool) -> Result<f32, String> {

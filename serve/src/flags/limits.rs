@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use kiln_cli::{Exit, Failure};
+use kiln_cli::{Exit, Failure, LARGEST_BATCH};
 use serve::Limits;
-
-/// More is no faster, and needs gigabytes between the layers.
-const LARGEST_BATCH: u64 = 4096;
 
 /// A body is counted in 32 bits.
 const LARGEST_BODY: u64 = 2048;
@@ -16,7 +13,7 @@ const LARGEST_BODY: u64 = 2048;
 #[derive(Args)]
 pub struct LimitFlags {
     /// Images that go through a network together
-    #[arg(long, default_value_t = 32, value_parser = whole(1, LARGEST_BATCH), value_name = "N")]
+    #[arg(long, default_value_t = 32, value_parser = whole(1, LARGEST_BATCH as u64), value_name = "N")]
     max_batch: u64,
     /// How long a batch waits for images that are on their way, in milliseconds
     #[arg(long, default_value_t = 2, value_parser = whole(0, 1000), value_name = "MS")]
@@ -34,7 +31,7 @@ pub struct LimitFlags {
     #[arg(long, default_value_t = Limits::default().pixels, value_parser = whole(1, u64::MAX), value_name = "N")]
     max_pixels: u64,
     /// The most images of a request
-    #[arg(long, default_value_t = 64, value_parser = whole(1, LARGEST_BATCH), value_name = "N")]
+    #[arg(long, default_value_t = 64, value_parser = whole(1, LARGEST_BATCH as u64), value_name = "N")]
     max_images: u64,
     /// The most connections
     #[arg(long, default_value_t = 1000, value_parser = whole(1, 1 << 20), value_name = "N")]
