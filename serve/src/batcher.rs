@@ -6,7 +6,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ use tokio::sync::oneshot;
 use tracing::error;
 
 use crate::models::Loaded;
+use crate::pace::Pace;
+use crate::problem::Problem;
 
 /// An image with what the network says about it, or why it is none.
 pub type Outcome = Result<(Prepared, Row), DecodeError>;
@@ -58,12 +60,9 @@ struct Job {
 pub struct Batcher {
     jobs: Sender<Job>,
     announced: Arc<AtomicUsize>,
+    /// Of an image.
     pace: Arc<Pace>,
 }
-
-/// Nanoseconds that an image of the last batch took.
-#[derive(Default)]
-struct Pace(AtomicU64);
 
 impl Batcher {
     /// Starts the thread.
@@ -82,10 +81,9 @@ impl Batcher {
         Ok(Self { jobs, announced, pace })
     }
 
-    /// About how long the network needs for all images that are announced.
-    pub fn backlog(&self) -> Duration {
-        let images = self.announced.load(Ordering::Relaxed) as u64;
-        Duration::from_nanos(self.pace.0.load(Ordering::Relaxed).saturating_mul(images))
+    /// Too many images wait: there is room when about all that are announced have been computed.
+    pub fn busy(&self) -> Problem {
+        self.pace.busy(self.announced.load(Ordering::Relaxed))
     }
 
     /// Says that an image will come.
@@ -176,7 +174,7 @@ fn compute(batch: Vec<Waiting>, pace: &Pace) {
     let logits = logits.unwrap_or_else(|error| unreachable!("whole images: {error}"));
     let count = batch.len();
     let forward = start.elapsed() / count as u32;
-    pace.0.store(forward.as_nanos() as u64, Ordering::Relaxed);
+    pace.set(forward);
     let rows = logits.chunks_exact(model.classifier.classes().len());
     for (Waiting { image, since, reply, .. }, row) in batch.into_iter().zip(rows) {
         let row = Row { logits: row.to_vec(), forward, waited: start - since, batch: count };

@@ -11,12 +11,14 @@
 
 mod api;
 mod batcher;
+mod explainer;
 mod limits;
 mod linger;
 mod metrics;
 mod models;
 mod observe;
 mod openapi;
+mod pace;
 mod page;
 mod problem;
 mod routes;

@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use kiln_cli::Failure;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::explainer::Explainer;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::models::{Model, Models};
@@ -29,15 +30,11 @@ pub struct App {
     pub memory: Arc<Semaphore>,
     /// Who decodes.
     pub decoders: Workers,
-    /// Who explains: one thread, since each explanation takes all processors.
-    pub explainer: Workers,
-    explanations: Arc<Semaphore>,
+    /// Who explains.
+    pub explainer: Explainer,
     queue: Arc<Semaphore>,
     stopping: AtomicBool,
 }
-
-/// The most explanations that are being made or wait.
-const EXPLANATIONS: usize = 8;
 
 impl App {
     /// Nothing has been asked yet.
@@ -50,8 +47,7 @@ impl App {
             metrics: Metrics::new(),
             memory: Arc::new(Semaphore::new(limits.memory)),
             decoders: Workers::start("decoder", limits.decoders)?,
-            explainer: Workers::start("explainer", 1)?,
-            explanations: Arc::new(Semaphore::new(EXPLANATIONS)),
+            explainer: Explainer::start()?,
             queue: Arc::new(Semaphore::new(limits.queue)),
             stopping: AtomicBool::new(false),
             limits,
@@ -64,15 +60,7 @@ impl App {
     /// If it is full.
     pub fn admit(&self, model: &Model, images: usize) -> Result<OwnedSemaphorePermit, Problem> {
         let room = Arc::clone(&self.queue).try_acquire_many_owned(images as u32);
-        room.map_err(|_| busy(model))
-    }
-
-    /// Room for an explanation, which takes much longer than an answer.
-    ///
-    /// # Errors
-    /// If too many wait.
-    pub fn admit_explanation(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.explanations).try_acquire_owned().map_err(|_| Problem::Busy { retry_after: 1 })
+        room.map_err(|_| model.batcher().busy())
     }
 
     /// Whether there is room for an image, said before its body is read.
@@ -80,7 +68,7 @@ impl App {
     /// # Errors
     /// If the queue is full.
     pub fn has_room(&self, model: &Model) -> Result<(), Problem> {
-        if self.queue.available_permits() == 0 { Err(busy(model)) } else { Ok(()) }
+        if self.queue.available_permits() == 0 { Err(model.batcher().busy()) } else { Ok(()) }
     }
 
     /// From now on there are no answers, but for those that were begun.
@@ -100,11 +88,6 @@ impl App {
         self.metrics.bodies.set(taken(self.limits.memory, &self.memory));
         self.metrics.text()
     }
-}
-
-/// The queue is full until about what is in it has been computed.
-fn busy(model: &Model) -> Problem {
-    Problem::Busy { retry_after: model.batcher().backlog().as_secs().clamp(1, 60) }
 }
 
 /// All addresses.

@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use infer::{AnswerOptions, Classification, Named, Prepared};
 use kiln_model::explain::ExplainError;
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 use utoipa::{IntoParams, ToSchema};
 
 use self::drawing::{Heat, Maps, Saw};
@@ -113,21 +112,14 @@ pub async fn explain(
     let (Some(upload), 1) = (uploads.pop(), found) else {
         return Err(Problem::TooManyImages { found, limit: 1 });
     };
-    let _granted = upload.keep(vec![app.admit(model, 1)?, app.admit_explanation()?]);
+    let _granted = upload.keep(vec![app.admit(model, 1)?, app.explainer.admit()?]);
     let loaded = model.current();
     let class = query.class.as_deref().map(|class| index(class, &loaded)).transpose()?;
     let (name, pixels) = (model.name().to_owned(), app.limits.pixels);
-    let (reply, explained) = oneshot::channel();
-    app.explainer.take(move || {
-        if reply.is_closed() {
-            return;
-        }
-        let explain = |image| rayon::scope(|_| Explanation::of(name, &loaded, &image, class, &query, deadline));
-        let image = prepare(&loaded, &upload, pixels).map_err(|error| Problem::Image { error });
-        // Who has gone meanwhile gets nothing.
-        let _ = reply.send(image.and_then(explain));
+    let explained = app.explainer.explain(move || {
+        let image = prepare(&loaded, &upload, pixels).map_err(|error| Problem::Image { error })?;
+        rayon::scope(|_| Explanation::of(name, &loaded, &image, class, &query, deadline))
     });
-    let explained = async { explained.await.unwrap_or(Err(Problem::Internal)) };
     Ok(json(&deadline.for_answer(explained).await?).into_response())
 }
 
