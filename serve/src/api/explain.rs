@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use self::drawing::{Heat, Maps, Saw};
-use super::forms::{ImageFile, OneImageForm};
+use super::forms::{ImageFile, ImageProblems, OneImageForm};
 use super::json;
 use super::prepare::prepare;
 use crate::limits::Deadline;
 use crate::models::{Loaded, Stage};
-use crate::problem::{Problem, ProblemBody};
+use crate::problem::Problem;
 use crate::routes::App;
 use crate::upload::Upload;
 
@@ -86,16 +86,7 @@ pub struct LayerExplanation {
     )),
     responses(
         (status = 200, description = "What the network saw", body = Explanation),
-        (status = 400, description = "No image, a damaged form or query, or no such class", body = ProblemBody),
-        (status = 404, description = "No model or layer of this name", body = ProblemBody),
-        (status = 408, description = "The body did not arrive in time", body = ProblemBody),
-        (status = 413, description = "Too many bytes, pixels or images", body = ProblemBody),
-        (status = 415, description = "Not an image", body = ProblemBody),
-        (status = 422, description = "A damaged image", body = ProblemBody),
-        (status = 429, description = "Too many wait", body = ProblemBody,
-            headers(("Retry-After" = u64, description = "Seconds"))),
-        (status = 503, description = "The server is shutting down", body = ProblemBody),
-        (status = 504, description = "No answer in time", body = ProblemBody),
+        ImageProblems,
     ),
 )]
 pub async fn explain(

@@ -11,13 +11,13 @@ use infer::{AnswerOptions, Classification, Prepared};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::forms::{ImageFile, ImageForm};
+use super::forms::{ImageFile, ImageForm, ImageProblems};
 use super::json;
 use super::prepare::submit;
 use crate::batcher::Row;
 use crate::limits::Deadline;
 use crate::models::{Loaded, Model};
-use crate::problem::{Problem, ProblemBody};
+use crate::problem::Problem;
 use crate::routes::App;
 use crate::upload::Upload;
 
@@ -66,16 +66,7 @@ pub struct Answers {
     )),
     responses(
         (status = 200, description = "What the network says", body = Answers),
-        (status = 400, description = "No image, a damaged form or query", body = ProblemBody),
-        (status = 404, description = "No model of this name", body = ProblemBody),
-        (status = 408, description = "The body did not arrive in time", body = ProblemBody),
-        (status = 413, description = "Too many bytes, pixels or images", body = ProblemBody),
-        (status = 415, description = "Not an image", body = ProblemBody),
-        (status = 422, description = "A damaged image", body = ProblemBody),
-        (status = 429, description = "The queue is full", body = ProblemBody,
-            headers(("Retry-After" = u64, description = "Seconds"))),
-        (status = 503, description = "The server is shutting down", body = ProblemBody),
-        (status = 504, description = "No answer in time", body = ProblemBody),
+        ImageProblems,
     ),
 )]
 pub async fn predict(
