@@ -11,9 +11,13 @@ use burn::tensor::{Tensor, TensorData};
 use infer::doctor::difference;
 use kiln_backend::{Backend, BackendName, DeviceChoice, Program, Target, Training, cross_entropy, relative_difference};
 use kiln_model::Architecture;
+use serde_json::Value;
 
 /// The largest relative difference of logits between a GPU and the CPU.
 const TOLERANCE: f64 = 1e-4;
+
+/// The same of heat maps: Grad-CAM's are divided by their largest number, occlusion's are differences of probabilities.
+const EXPLANATION_TOLERANCE: f64 = 1e-3;
 
 /// The adapters; an empty list skips the test.
 fn adapters() -> Vec<Target> {
@@ -120,6 +124,35 @@ fn a_sample_is_read_on_every_adapter() {
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         let rows = String::from_utf8(output.stdout).unwrap();
         assert!(rows.contains("7.png,7,7,0.9") && rows.contains("3.png,3,3,0.9"), "{rows}");
+    }
+}
+
+/// Grad-CAM and occlusion of a sample, and what is read in it.
+fn explained(backend: &str, device: &str) -> (Value, Vec<TensorData>) {
+    let views = ["--show", "grad-cam,occlusion", "--format", "json"];
+    let output = infer(&[&["explain", "7.png"][..], &views, &["--backend", backend, "--device", device]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let heat = |sheet: &Value| {
+        let values = sheet["data"]["values"].as_array().unwrap().iter();
+        TensorData::from(values.map(|value| value.as_f64().unwrap() as f32).collect::<Vec<_>>().as_slice())
+    };
+    let heats = json["sheets"].as_array().unwrap().iter().map(heat).collect();
+    (json["predictions"][0]["class"].clone(), heats)
+}
+
+#[test]
+fn a_sample_is_explained_alike_on_every_adapter() {
+    let backend = BackendName::default_of_build().to_string();
+    let (seven, reference) = explained("ndarray", "auto");
+    assert_eq!((&seven, reference.len()), (&Value::from(7), 2));
+    for number in 0..adapters().len() {
+        let (class, heats) = explained(&backend, &number.to_string());
+        assert_eq!((&class, heats.len()), (&seven, 2));
+        for (heat, reference) in heats.iter().zip(&reference) {
+            let difference = relative_difference(heat, reference);
+            assert!(difference < EXPLANATION_TOLERANCE, "device {number}: {difference:.1e}");
+        }
     }
 }
 
