@@ -16,7 +16,7 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, TensorData};
 use kiln_backend::{Backend, Training};
 
-use crate::graph::{Graph, Interpreter, NodeId, Operation, Value};
+use crate::graph::{Graph, Interpreter, NodeId, Operation, Stage, Value};
 use crate::inference::{BatchShapeError, InferenceNetwork};
 use crate::metrics::softmax;
 use crate::parameters::tensors;
@@ -32,6 +32,14 @@ pub struct FeatureMaps {
     pub shape: [usize; 3],
     /// The numbers, row by row, channel by channel.
     pub values: Vec<f32>,
+}
+
+impl FeatureMaps {
+    fn of(graph: &Graph, stage: &Stage, values: Vec<f32>) -> Self {
+        let (first, shape) = (graph.node(stage.first), &graph.node(stage.last).shape);
+        let (layer, kind) = (first.name.clone(), first.operation.name());
+        Self { layer, kind, shape: [shape[0], shape[1], shape[2]], values }
+    }
 }
 
 /// The weights of a convolution.
@@ -129,14 +137,7 @@ impl<B: Backend> InferenceNetwork<B> {
         let mut maps = Vec::new();
         Interpreter::new(&graph, tensors(&self.network)).run(images, |id, value| {
             if let (Some(stage), Value::Image(image)) = (stages.iter().find(|stage| stage.last == id), &value) {
-                let node = graph.node(stage.first);
-                let [_, channels, height, width] = image.dims();
-                maps.push(FeatureMaps {
-                    layer: node.name.clone(),
-                    kind: node.operation.name(),
-                    shape: [channels, height, width],
-                    values: numbers(image.clone()),
-                });
+                maps.push(FeatureMaps::of(&graph, stage, numbers(image.clone())));
             }
             value
         });
@@ -164,27 +165,37 @@ impl<B: Backend> InferenceNetwork<B> {
     pub fn grad_cam(&self, pixels: &[u8], layer: Option<&str>, class: Option<usize>) -> Result<HeatMap, ExplainError> {
         let graph = self.graph();
         let target = target(&graph, layer)?;
-        Ok(self.heat_of(pixels, &graph, &[target], class)?.remove(0))
+        let (_, heat) = self.results_with_cams(pixels, &graph, &[target], class)?.remove(0);
+        Ok(heat)
     }
 
-    /// [`grad_cam`](Self::grad_cam) of every [stage](Graph::stages), in their order, from one pass forward and one back.
+    /// The [feature maps](Self::feature_maps) of every [stage](Graph::stages) with their [Grad-CAM](Self::grad_cam), in their
+    /// order, from one pass forward and one back; either may differ in the last digits from what is computed alone.
     ///
     /// # Errors
     /// If there is no such class, or they are not the pixels of one image.
-    pub fn grad_cams(&self, pixels: &[u8], class: Option<usize>) -> Result<Vec<HeatMap>, ExplainError> {
+    pub fn feature_maps_with_cams(
+        &self,
+        pixels: &[u8],
+        class: Option<usize>,
+    ) -> Result<Vec<(FeatureMaps, HeatMap)>, ExplainError> {
         let graph = self.graph();
-        let targets: Vec<NodeId> = graph.stages().iter().map(|stage| stage.last).collect();
-        self.heat_of(pixels, &graph, &targets, class)
+        let stages = graph.stages();
+        let targets: Vec<NodeId> = stages.iter().map(|stage| stage.last).collect();
+        let results = self.results_with_cams(pixels, &graph, &targets, class)?;
+        let maps =
+            stages.iter().zip(results).map(|(stage, (values, heat))| (FeatureMaps::of(&graph, stage, values), heat));
+        Ok(maps.collect())
     }
 
-    /// Grad-CAM of nodes that give images.
-    fn heat_of(
+    /// The results of nodes that give images, each with its Grad-CAM.
+    fn results_with_cams(
         &self,
         pixels: &[u8],
         graph: &Graph,
         targets: &[NodeId],
         class: Option<usize>,
-    ) -> Result<Vec<HeatMap>, ExplainError> {
+    ) -> Result<Vec<(Vec<f32>, HeatMap)>, ExplainError> {
         let (images, shape) = self.one_image(pixels)?;
         // Gradients flow back to the targets; weights and images are constants.
         let weights = tensors(&self.network).into_iter();
@@ -210,7 +221,7 @@ impl<B: Backend> InferenceNetwork<B> {
             let maps = numbers(maps.clone());
             let gradient = zeros.grad(&gradients).map_or_else(|| vec![0.; maps.len()], numbers);
             let values = cam(&maps, &gradient, height * width);
-            HeatMap { layer: graph.node(target).name.clone(), class, height, width, values }
+            (maps, HeatMap { layer: graph.node(target).name.clone(), class, height, width, values })
         };
         Ok(targets.iter().map(heat).collect())
     }

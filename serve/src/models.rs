@@ -43,8 +43,6 @@ pub struct Stage {
     pub name: String,
     /// What it is, such as `conv`.
     pub kind: &'static str,
-    /// The name of the node whose result is its result.
-    pub result: String,
     /// Shape of the result, `[C, H, W]`.
     pub shape: [usize; 3],
 }
@@ -55,7 +53,7 @@ impl Stage {
             let (first, last) = (graph.node(stage.first), graph.node(stage.last));
             let &[channels, height, width] = last.shape.as_slice() else { return None };
             let shape = [channels, height, width];
-            Some(Self { name: first.name.clone(), kind: first.operation.name(), result: last.name.clone(), shape })
+            Some(Self { name: first.name.clone(), kind: first.operation.name(), shape })
         };
         graph.stages().into_iter().filter_map(stage).collect()
     }

@@ -34,7 +34,11 @@ trait AnyNetwork: Send + Sync {
     fn filters(&self) -> Option<Filters>;
     fn feature_maps(&self, pixels: &[u8]) -> Result<Vec<FeatureMaps>, ExplainError>;
     fn grad_cam(&self, pixels: &[u8], layer: Option<&str>, class: Option<usize>) -> Result<HeatMap, ExplainError>;
-    fn grad_cams(&self, pixels: &[u8], class: Option<usize>) -> Result<Vec<HeatMap>, ExplainError>;
+    fn feature_maps_with_cams(
+        &self,
+        pixels: &[u8],
+        class: Option<usize>,
+    ) -> Result<Vec<(FeatureMaps, HeatMap)>, ExplainError>;
     fn occlusion(&self, pixels: &[u8], occluder: Occluder, class: Option<usize>) -> Result<HeatMap, ExplainError>;
 }
 
@@ -63,8 +67,12 @@ impl<B: Backend> AnyNetwork for kiln_model::InferenceNetwork<B> {
         self.grad_cam(pixels, layer, class)
     }
 
-    fn grad_cams(&self, pixels: &[u8], class: Option<usize>) -> Result<Vec<HeatMap>, ExplainError> {
-        self.grad_cams(pixels, class)
+    fn feature_maps_with_cams(
+        &self,
+        pixels: &[u8],
+        class: Option<usize>,
+    ) -> Result<Vec<(FeatureMaps, HeatMap)>, ExplainError> {
+        self.feature_maps_with_cams(pixels, class)
     }
 
     fn occlusion(&self, pixels: &[u8], occluder: Occluder, class: Option<usize>) -> Result<HeatMap, ExplainError> {
@@ -190,12 +198,17 @@ impl Classifier {
         Ok(self.network.grad_cam(pixels, layer, class)?)
     }
 
-    /// [`grad_cam`](Self::grad_cam) of every [stage](Graph::stages) of the network at once.
+    /// The [feature maps](Self::feature_maps) of every [stage](Graph::stages) with their [Grad-CAM](Self::grad_cam), at once;
+    /// either may differ in the last digits from what is computed alone.
     ///
     /// # Errors
     /// If there is no such class, or they are not the pixels of one image.
-    pub fn grad_cams(&self, pixels: &[u8], class: Option<usize>) -> Result<Vec<HeatMap>, Error> {
-        Ok(self.network.grad_cams(pixels, class)?)
+    pub fn feature_maps_with_cams(
+        &self,
+        pixels: &[u8],
+        class: Option<usize>,
+    ) -> Result<Vec<(FeatureMaps, HeatMap)>, Error> {
+        Ok(self.network.feature_maps_with_cams(pixels, class)?)
     }
 
     /// How much probability a class loses when a square of one image is covered, for its pixels as [`Preprocess::pixels`]

@@ -154,11 +154,11 @@ fn graphs_are_in_order_and_named() {
 
 /// At once, or one after the other.
 #[test]
-fn all_stages_at_once_have_the_heat_of_each_alone() {
+fn all_stages_at_once_have_the_maps_and_the_heat_of_each_alone() {
     let (network, pixels) = network("resnet18", 128);
-    let all = network.grad_cams(&pixels, Some(3)).unwrap();
-    assert_eq!(all.len(), 21);
-    for heat in &all {
+    let (all, heats): (Vec<_>, Vec<_>) = network.feature_maps_with_cams(&pixels, Some(3)).unwrap().into_iter().unzip();
+    assert_eq!(all, network.feature_maps(&pixels).unwrap());
+    for heat in &heats {
         let alone = network.grad_cam(&pixels, Some(&heat.layer), Some(3)).unwrap();
         assert_eq!((heat.class, heat.height, heat.width), (alone.class, alone.height, alone.width));
         let difference = difference(&heat.values, &alone.values);

@@ -169,18 +169,11 @@ fn layers(
         let layers = loaded.stages.iter().map(|stage| stage.name.clone()).collect();
         return Err(Problem::explain(ExplainError::Layer { layer: layer.clone(), layers }.into()));
     }
-    let maps = loaded.classifier.feature_maps(pixels).map_err(Problem::explain)?;
     deadline.check()?;
-    let heats = loaded.classifier.grad_cams(pixels, Some(class)).map_err(Problem::explain)?;
-    let explained = loaded.stages.iter().map(|stage| {
-        let mut layer =
-            LayerExplanation { name: stage.name.clone(), kind: stage.kind, shape: stage.shape, maps: None, cam: None };
-        if !asked(stage) {
-            return layer;
-        }
-        layer.maps = maps.iter().find(|maps| maps.layer == stage.name).map(Maps::of);
-        layer.cam = heats.iter().find(|heat| heat.layer == stage.result).map(Heat::of);
-        layer
+    let seen = loaded.classifier.feature_maps_with_cams(pixels, Some(class)).map_err(Problem::explain)?;
+    let explained = loaded.stages.iter().zip(&seen).map(|(stage, (maps, heat))| {
+        let (maps, cam) = if asked(stage) { (Some(Maps::of(maps)), Some(Heat::of(heat))) } else { (None, None) };
+        LayerExplanation { name: stage.name.clone(), kind: stage.kind, shape: stage.shape, maps, cam }
     });
     Ok(explained.collect())
 }

@@ -34,10 +34,10 @@ fn an_image_is_explained_layer_by_layer() {
     let picture = kiln_data::Picture::decode(&sample("7.png")).expect("a picture");
     let pixels = classifier.preprocess().pixels(&picture).pixels;
     assert_eq!(png(&json["saw"]).to_luma8().into_raw(), pixels);
-    let maps = classifier.feature_maps(&pixels).expect("one image");
+    let seen = classifier.feature_maps_with_cams(&pixels, None).expect("one image");
     let layers = json["layers"].as_array().expect("layers");
-    assert_eq!(layers.len(), maps.len());
-    for (layer, maps) in layers.iter().zip(&maps) {
+    assert_eq!(layers.len(), seen.len());
+    for (layer, (maps, _)) in layers.iter().zip(&seen) {
         assert_eq!((&layer["name"], &layer["shape"]), (&json!(maps.layer), &json!(maps.shape)));
         let largest = maps.values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         assert_eq!(layer["maps"]["largest"].as_f64().map(|number| number as f32), Some(largest));
