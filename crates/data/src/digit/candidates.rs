@@ -354,8 +354,8 @@ fn score(view: &View, contrast: &Contrast, layer: &Layer, parts: &[usize], bound
     // As long as its box's diagonal: a straight line. Those across the picture, or into it, are pens and edges of things.
     let diagonal = wide.hypot(tall);
     let on_edge: usize = parts.iter().map(|part| part.on_edge).sum();
-    let across = if on_edge > 0 { 1.0 } else { ((diagonal / short - 0.6) / 0.3).clamp(0.0, 1.0) };
-    let straight = (0.8 + 1.5 * across) * ((diagonal * stroke / area as f32 - 0.62) / 0.2).clamp(0.0, 1.0);
+    let across = if on_edge > 0 { 1.0 } else { ((diagonal / short - 0.9) / 0.3).clamp(0.0, 1.0) };
+    let straight = (0.8 + 1.5 * across) * ((diagonal * stroke / area as f32 - 0.66) / 0.2).clamp(0.0, 1.0);
     let tangled = 0.2 * (parts.iter().map(|part| part.holes).sum::<usize>() as f32 - 6.0).clamp(0.0, 8.0);
     let scattered = 0.08 * (parts.len() as f32 - 5.0).clamp(0.0, 40.0);
     let cut = if on_edge == 0 { 0.0 } else { 1.5 + 3.0 * (on_edge as f32 / (0.3 * long)).min(1.0) };
