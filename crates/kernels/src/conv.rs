@@ -14,7 +14,7 @@ mod bias_gradient;
 mod chwn;
 mod direct_batch;
 mod direct_channels;
-mod gemm;
+pub(crate) mod gemm;
 mod pointwise;
 mod quads;
 mod sparse_backward;

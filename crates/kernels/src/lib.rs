@@ -7,6 +7,7 @@
 //! Results do not depend on the number of threads: work is split by shape alone, and sums are taken in a fixed order.
 
 mod block;
+pub mod channels_last;
 mod concat;
 mod conv;
 mod cross_entropy;

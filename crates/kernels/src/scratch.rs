@@ -25,6 +25,36 @@ thread_local! {
     static BUFFERS: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Values that start on a cache line, zero at first.
+#[derive(Debug)]
+pub(crate) struct Aligned {
+    buffer: Vec<f32>,
+    start: usize,
+    len: usize,
+}
+
+impl Aligned {
+    pub(crate) fn new(len: usize) -> Self {
+        let buffer = vec![0.; len + LINE / size_of::<f32>()];
+        let start = buffer.as_ptr().align_offset(LINE);
+        Self { buffer, start, len }
+    }
+}
+
+impl Deref for Aligned {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.buffer[self.start..][..self.len]
+    }
+}
+
+impl DerefMut for Aligned {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.buffer[self.start..][..self.len]
+    }
+}
+
 /// Temporary values with arbitrary content, aligned to a cache line.
 pub(crate) struct Scratch {
     buffer: Vec<f32>,

@@ -14,8 +14,8 @@
 //! Work is split by shape alone and every output is summed in one order, so the bits do not depend on the thread count.
 
 mod conv_gemm;
-mod im2col;
-mod micro_kernel;
+pub(crate) mod im2col;
+pub(crate) mod micro_kernel;
 mod weight_gradient;
 
 use std::mem::MaybeUninit;

@@ -212,8 +212,8 @@ impl Chunk<'_> {
             true => (1, gemm.groups * gemm.channels * plane, if gemm.channels == 1 { 1 } else { plane }),
             false => (blocking.channels, plane * blocking.channels, 1),
         };
-        let layout = Layout { image, pixel, channels: blocking.channels, width };
-        let classes = gemm.im2col.classes(rows.clone(), &layout);
+        let layout = Layout { image, pixel, channels: blocking.channels };
+        let classes = gemm.im2col.classes(rows.clone(), &layout, width);
         let mut sums = Scratch::new(rows.len() * gemm.im2col.result()[1] * width);
         let mut own_weight = Scratch::new(if blocking.own_weight { gemm.weight_len(blocking) } else { 0 });
         for block in 0..blocking.blocks {
@@ -228,7 +228,8 @@ impl Chunk<'_> {
             };
             for class in &classes {
                 let (rows, runs) = (&class.rows, &class.runs);
-                PanelGemm { scalars, step, panel: weight, width, runs, rows, from_zero: block == 0 }.add_to(&mut sums);
+                PanelGemm { scalars: scalars.into(), step, panel: weight, width, runs, rows, from_zero: block == 0 }
+                    .add_to(&mut sums);
             }
         }
         // SAFETY: as guaranteed by the caller.

@@ -110,25 +110,24 @@ fn gcd(a: usize, b: usize) -> usize {
 }
 
 /// Pixels of the result that use the same taps, as input of the micro-kernel.
-pub(super) struct PixelClass {
+pub(crate) struct PixelClass {
     pub rows: Vec<Row>,
     pub runs: Vec<Run>,
 }
 
-/// Strides of the source and of the sums.
-pub(super) struct Layout {
+/// Strides of the source.
+pub(crate) struct Layout {
     /// Values between images of the source.
     pub image: usize,
     /// Values between pixels of the source.
     pub pixel: usize,
     /// Channels that a pixel reads for each tap.
     pub channels: usize,
-    /// Sums per pixel of the result.
-    pub width: usize,
 }
 
 /// The im2col matrix of a product.
-pub(super) struct Im2col {
+#[derive(Debug)]
+pub(crate) struct Im2col {
     axes: [Axis; 2],
     /// Kernel size `[height, width]`.
     kernel: [usize; 2],
@@ -177,19 +176,19 @@ impl Im2col {
         packed
     }
 
-    /// The pixels of some rows of the result, counted across images, class by class.
-    pub fn classes(&self, rows: Range<usize>, layout: &Layout) -> Vec<PixelClass> {
+    /// The pixels of some rows of the result, counted across images, class by class. `width` is that of the panels.
+    pub fn classes(&self, rows: Range<usize>, layout: &Layout, width: usize) -> Vec<PixelClass> {
         let [vertical, horizontal] = &self.axes;
         let mut classes = Vec::with_capacity(vertical.spans.len() * horizontal.spans.len());
         for down in &vertical.spans {
             let pixel_rows: Vec<_> = self.rows_of(down, &rows, layout).collect();
             for right in &horizontal.spans {
-                let mut class = PixelClass { rows: Vec::new(), runs: self.runs(down, right, layout) };
+                let mut class = PixelClass { rows: Vec::new(), runs: self.runs(down, right, layout, width) };
                 class.rows.reserve_exact(pixel_rows.len() * right.len);
-                for &(scalars, sums) in &pixel_rows {
+                for &(scalars, result) in &pixel_rows {
                     class.rows.extend((0..right.len).map(|index| Row {
                         scalars: scalars + (right.source + index * right.source_step) * layout.pixel,
-                        sums: sums + (right.first + index * right.step) * layout.width,
+                        result: result + right.first + index * right.step,
                     }));
                 }
                 classes.push(class);
@@ -198,25 +197,25 @@ impl Im2col {
         classes
     }
 
-    /// For the rows of a span that lie in `rows`: where they start in the source and in the sums of `rows`.
+    /// For the rows of a span that lie in `rows`: where they start in the source and among the pixels of `rows`.
     fn rows_of(&self, span: &Span, rows: &Range<usize>, layout: &Layout) -> impl Iterator<Item = (usize, usize)> {
         let height = self.axes[0].result;
-        let (source_row, sums_row) = (self.axes[1].source * layout.pixel, self.axes[1].result * layout.width);
+        let (source_row, result_row) = (self.axes[1].source * layout.pixel, self.axes[1].result);
         let images = rows.start / height..rows.end.div_ceil(height);
         let all = images.flat_map(move |image| (0..span.len).map(move |index| (image, index)));
         all.filter_map(move |(image, index)| {
             let row = image * height + span.first + index * span.step;
             let source = image * layout.image + (span.source + index * span.source_step) * source_row;
-            rows.contains(&row).then(|| (source, (row - rows.start) * sums_row))
+            rows.contains(&row).then(|| (source, (row - rows.start) * result_row))
         })
     }
 
     /// What each pixel in the intersection of two spans reads, relative to its first value.
-    fn runs(&self, down: &Span, right: &Span, layout: &Layout) -> Vec<Run> {
+    fn runs(&self, down: &Span, right: &Span, layout: &Layout, width: usize) -> Vec<Run> {
         let [vertical, horizontal] = &self.axes;
         let (length, count) = match horizontal.tap_step {
             // Neighbouring taps meet neighbouring pixels: one run covers them all.
-            1 => (right.taps.len(), usize::from(!right.taps.is_empty())),
+            1 if layout.pixel == layout.channels => (right.taps.len(), usize::from(!right.taps.is_empty())),
             _ => (1, right.taps.len()),
         };
         let mut runs = Vec::with_capacity(down.taps.len() * count);
@@ -225,7 +224,7 @@ impl Im2col {
             let first = tap * horizontal.taps.len() + right.taps.start;
             runs.extend((0..count).map(|x| Run {
                 scalars: (source + x * horizontal.tap_step) * layout.pixel,
-                panel: (first + x) * layout.channels * layout.width,
+                panel: (first + x) * layout.channels * width,
                 len: length * layout.channels,
             }));
         }

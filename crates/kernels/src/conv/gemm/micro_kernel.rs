@@ -10,6 +10,8 @@
 //! channels by pixels (weight gradient), and never touches the padding.
 #![allow(unsafe_code)] // Bounds are checked once per product rather than for every value.
 
+use std::marker::PhantomData;
+
 use pulp::{Simd, WithSimd};
 
 use crate::simd::{dispatch, mul_add};
@@ -20,26 +22,40 @@ const MAX_ROWS: usize = 6;
 
 /// Consecutive `k`: where they start among the scalars (relative to the row) and in the panel.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Run {
+pub(crate) struct Run {
     pub scalars: usize,
     pub panel: usize,
     pub len: usize,
 }
 
-/// Where the scalars and the sums of a row start.
+/// Where the scalars of a row start, and the row's place among the results.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Row {
+pub(crate) struct Row {
     pub scalars: usize,
-    pub sums: usize,
+    pub result: usize,
+}
+
+/// Numbers that are only read, while others between them may be written.
+#[derive(Clone, Copy)]
+pub(crate) struct Numbers<'a> {
+    pub start: *const f32,
+    pub len: usize,
+    pub memory: PhantomData<&'a f32>,
+}
+
+impl<'a> From<&'a [f32]> for Numbers<'a> {
+    fn from(values: &'a [f32]) -> Self {
+        Self { start: values.as_ptr(), len: values.len(), memory: PhantomData }
+    }
 }
 
 /// A product to be added to sums.
-pub(super) struct PanelGemm<'a> {
-    pub scalars: &'a [f32],
+pub(crate) struct PanelGemm<'a> {
+    pub scalars: Numbers<'a>,
     /// Distance between the scalars of consecutive `k`.
     pub step: usize,
     pub panel: &'a [f32],
-    /// Sums per row, and values per `k` in the panel: a [`crate::simd::panel_width`].
+    /// Sums per row, and values per `k` in the panel: whole vectors, at most those of a [`crate::simd::panel_width`].
     pub width: usize,
     pub runs: &'a [Run],
     pub rows: &'a [Row],
@@ -47,21 +63,64 @@ pub(super) struct PanelGemm<'a> {
     pub from_zero: bool,
 }
 
+/// Where sums lie that others may lie between: those of row `r` from `start + r.result * stride` on.
+#[derive(Clone, Copy)]
+pub(crate) struct Sums {
+    pub start: *mut f32,
+    /// Numbers from `start` on that may be written.
+    pub len: usize,
+    pub stride: usize,
+    /// How many of the panel's columns are stored.
+    pub columns: usize,
+}
+
+/// What becomes of sums at last: `relu(sum * scale + shift + residual)`, each part optional. Scale and shift have whole
+/// vectors.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Finish<'a> {
+    pub scale: Option<&'a [f32]>,
+    pub shift: Option<&'a [f32]>,
+    pub residual: Option<Residual>,
+    pub relu: bool,
+}
+
+/// What is added to the sums, which lies as they do.
+#[derive(Clone, Copy)]
+pub(crate) struct Residual {
+    pub start: *const f32,
+    pub stride: usize,
+}
+
 impl PanelGemm<'_> {
-    /// Adds the product to `sums`.
+    /// Adds the product to `sums` `[result, width]`.
     pub fn add_to(self, sums: &mut [f32]) {
-        self.check(sums);
-        dispatch(Tiles { gemm: self, sums });
+        let sums = Sums { start: sums.as_mut_ptr(), len: sums.len(), stride: self.width, columns: self.width };
+        // SAFETY: the slice is borrowed mutably.
+        unsafe { self.run(sums, None) };
+    }
+
+    /// Adds the product to sums, and finishes them.
+    ///
+    /// # Safety
+    /// The rows' sums must be writable, the residual readable, and no other thread may write to either.
+    pub unsafe fn run(self, sums: Sums, finish: Option<Finish<'_>>) {
+        self.check(&sums);
+        if let Some(Finish { scale, shift, .. }) = finish {
+            assert!(scale.is_none_or(|scale| scale.len() >= self.width));
+            assert!(shift.is_none_or(|shift| shift.len() >= self.width));
+        }
+        dispatch(Tiles { gemm: self, sums, finish });
     }
 
     /// # Panics
     /// If an offset points outside its slice.
-    fn check(&self, sums: &[f32]) {
+    fn check(&self, sums: &Sums) {
         let last_row = |start: fn(&Row) -> usize| self.rows.iter().map(start).max().unwrap_or(0);
-        assert!(self.rows.is_empty() || last_row(|row| row.sums) + self.width <= sums.len());
+        assert!(sums.columns <= self.width);
+        assert!(self.rows.is_empty() || last_row(|row| row.result) * sums.stride + sums.columns <= sums.len);
         let last_scalar = last_row(|row| row.scalars);
         for run in self.runs.iter().filter(|run| run.len > 0) {
-            assert!(last_scalar + run.scalars + (run.len - 1) * self.step < self.scalars.len());
+            assert!(last_scalar + run.scalars + (run.len - 1) * self.step < self.scalars.len);
             assert!(run.panel + run.len * self.width <= self.panel.len());
         }
     }
@@ -70,7 +129,8 @@ impl PanelGemm<'_> {
 /// A checked product.
 struct Tiles<'a> {
     gemm: PanelGemm<'a>,
-    sums: &'a mut [f32],
+    sums: Sums,
+    finish: Option<Finish<'a>>,
 }
 
 impl WithSimd for Tiles<'_> {
@@ -91,7 +151,7 @@ impl WithSimd for Tiles<'_> {
 impl Tiles<'_> {
     /// Splits the rows into tiles whose heights differ by one at most.
     #[inline(always)]
-    fn run<S: Simd, const VECTORS: usize>(mut self, simd: S) {
+    fn run<S: Simd, const VECTORS: usize>(self, simd: S) {
         assert_eq!(self.gemm.width, VECTORS * S::F32_LANES);
         let all = self.gemm.rows;
         let tiles = all.len().div_ceil(MAX_ROWS);
@@ -116,20 +176,22 @@ impl Tiles<'_> {
     /// # Safety
     /// There must be `ROWS` rows, and every offset must lie inside its slice.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(&mut self, simd: S, rows: &[Row]) {
+    unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(&self, simd: S, rows: &[Row]) {
         let PanelGemm { scalars, step, panel, runs, from_zero, .. } = self.gemm;
-        let sums = self.sums.as_mut_ptr();
         let mut tile = [[simd.splat_f32s(0.); VECTORS]; ROWS];
         // SAFETY: as guaranteed by the caller.
         unsafe {
             if !from_zero {
                 for (row, tile) in rows.iter().zip(&mut tile) {
-                    *tile = sums.add(row.sums).cast::<[S::f32s; VECTORS]>().read_unaligned();
+                    let sums = self.sums.start.add(row.result * self.sums.stride);
+                    for (vector, tile) in tile.iter_mut().enumerate() {
+                        *tile = read(simd, sums, vector, self.sums.columns);
+                    }
                 }
             }
             for run in runs {
                 let starts: [*const f32; ROWS] =
-                    std::array::from_fn(|row| scalars.as_ptr().add(rows[row].scalars + run.scalars));
+                    std::array::from_fn(|row| scalars.start.add(rows[row].scalars + run.scalars));
                 let mut factors = panel.as_ptr().add(run.panel).cast::<[S::f32s; VECTORS]>();
                 let mut offset = 0;
                 for _ in 0..run.len {
@@ -144,9 +206,97 @@ impl Tiles<'_> {
                     offset += step;
                 }
             }
-            for (row, tile) in rows.iter().zip(tile) {
-                sums.add(row.sums).cast::<[S::f32s; VECTORS]>().write_unaligned(tile);
+            if let Some(finish) = &self.finish {
+                for (row, tile) in rows.iter().zip(&mut tile) {
+                    for (vector, sum) in tile.iter_mut().enumerate() {
+                        *sum = finish.apply(simd, *sum, vector, row.result, self.sums.columns);
+                    }
+                }
             }
+            for (row, tile) in rows.iter().zip(tile) {
+                let sums = self.sums.start.add(row.result * self.sums.stride);
+                for (vector, tile) in tile.into_iter().enumerate() {
+                    write(simd, sums, vector, self.sums.columns, tile);
+                }
+            }
+        }
+    }
+}
+
+impl Finish<'_> {
+    /// What becomes of a vector of sums.
+    ///
+    /// # Safety
+    /// The residual must be readable at `result`, as must be whole vectors of scale and shift.
+    #[inline(always)]
+    pub unsafe fn apply<S: Simd>(
+        &self,
+        simd: S,
+        mut sum: S::f32s,
+        vector: usize,
+        result: usize,
+        columns: usize,
+    ) -> S::f32s {
+        let at = vector * S::F32_LANES;
+        // SAFETY: as guaranteed by the caller.
+        unsafe {
+            match (self.scale, self.shift) {
+                (Some(scale), Some(shift)) => {
+                    let scale = scale.as_ptr().add(at).cast::<S::f32s>().read_unaligned();
+                    let shift = shift.as_ptr().add(at).cast::<S::f32s>().read_unaligned();
+                    sum = mul_add(simd, sum, scale, shift);
+                }
+                (None, Some(shift)) => {
+                    sum = simd.add_f32s(sum, shift.as_ptr().add(at).cast::<S::f32s>().read_unaligned());
+                }
+                (Some(scale), None) => {
+                    sum = simd.mul_f32s(sum, scale.as_ptr().add(at).cast::<S::f32s>().read_unaligned());
+                }
+                (None, None) => {}
+            }
+            if let Some(residual) = self.residual {
+                sum = simd.add_f32s(sum, read(simd, residual.start.add(result * residual.stride), vector, columns));
+            }
+        }
+        if self.relu {
+            let zero = simd.splat_f32s(0.);
+            sum = simd.select_f32s(simd.less_than_f32s(sum, zero), zero, sum);
+        }
+        sum
+    }
+}
+
+/// Reads vector number `vector` of a row of `columns` values; those beyond are zero.
+///
+/// # Safety
+/// The values must be readable.
+#[inline(always)]
+pub(crate) unsafe fn read<S: Simd>(simd: S, row: *const f32, vector: usize, columns: usize) -> S::f32s {
+    let at = vector * S::F32_LANES;
+    // SAFETY: as guaranteed by the caller.
+    unsafe {
+        if at + S::F32_LANES <= columns {
+            row.add(at).cast::<S::f32s>().read_unaligned()
+        } else {
+            simd.partial_load_f32s(std::slice::from_raw_parts(row.add(at.min(columns)), columns.saturating_sub(at)))
+        }
+    }
+}
+
+/// Writes vector number `vector` of a row of `columns` values.
+///
+/// # Safety
+/// The values must be writable.
+#[inline(always)]
+pub(crate) unsafe fn write<S: Simd>(simd: S, row: *mut f32, vector: usize, columns: usize, values: S::f32s) {
+    let at = vector * S::F32_LANES;
+    // SAFETY: as guaranteed by the caller.
+    unsafe {
+        if at + S::F32_LANES <= columns {
+            row.add(at).cast::<S::f32s>().write_unaligned(values);
+        } else {
+            let row = std::slice::from_raw_parts_mut(row.add(at.min(columns)), columns.saturating_sub(at));
+            simd.partial_store_f32s(row, values);
         }
     }
 }

@@ -86,10 +86,7 @@ impl OutputPanel<'_> {
         let Conv2d { image: [_, _, height, row], weight: [_, channels, kernel_height, kernel_width], .. } = *self.conv;
         let tap_len = channels * self.width;
         let channel_rows: Vec<_> = (0..channels)
-            .map(|channel| Row {
-                scalars: (self.group * channels + channel) * height * row,
-                sums: channel * self.width,
-            })
+            .map(|channel| Row { scalars: (self.group * channels + channel) * height * row, result: channel })
             .collect();
         let result_row = self.conv.output()[3];
         let block_rows = (BLOCK_PIXELS / result_row).max(1);
@@ -104,7 +101,7 @@ impl OutputPanel<'_> {
             for tap in 0..kernel_height * kernel_width {
                 self.runs([tap / kernel_width, tap % kernel_width], block.clone(), &mut runs);
                 let gemm = PanelGemm {
-                    scalars: self.x,
+                    scalars: self.x.into(),
                     step: self.conv.stride[1],
                     panel: &panel,
                     width: self.width,
