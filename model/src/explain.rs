@@ -121,7 +121,7 @@ pub enum ExplainError {
 impl<B: Backend> InferenceNetwork<B> {
     /// What the network does with an image.
     pub fn graph(&self) -> Graph {
-        Graph::of(&self.network, self.shape)
+        self.architecture.graph(&self.sizes, self.shape)
     }
 
     /// The feature maps of each convolution and pooling, after the normalisation and ReLU that belong to it, for the pixels of
@@ -135,7 +135,7 @@ impl<B: Backend> InferenceNetwork<B> {
         let stages = graph.stages();
         let images = Tensor::<B, 4>::from_data(TensorData::new(images, shape), &self.device);
         let mut maps = Vec::new();
-        Interpreter::new(&graph, tensors(&self.network)).run(images, |id, value| {
+        Interpreter::new(&graph, tensors(self.network())).run(images, |id, value| {
             if let (Some(stage), Value::Image(image)) = (stages.iter().find(|stage| stage.last == id), &value) {
                 maps.push(FeatureMaps::of(&graph, stage, numbers(image.clone())));
             }
@@ -152,7 +152,7 @@ impl<B: Backend> InferenceNetwork<B> {
             _ => None,
         });
         let (layer, weight, shape) = conv?;
-        let weight = tensors(&self.network).remove(weight)?;
+        let weight = tensors(self.network()).remove(weight)?;
         let weight: Tensor<B, 4> = Tensor::from_primitive(burn::tensor::TensorPrimitive::Float(weight));
         Some(Filters { layer, shape, values: numbers(weight) })
     }
@@ -198,7 +198,7 @@ impl<B: Backend> InferenceNetwork<B> {
     ) -> Result<Vec<(Vec<f32>, HeatMap)>, ExplainError> {
         let (images, shape) = self.one_image(pixels)?;
         // Gradients flow back to the targets; weights and images are constants.
-        let weights = tensors(&self.network).into_iter();
+        let weights = tensors(self.network()).into_iter();
         let weights = weights.map(|(name, weight)| (name, Training::<B>::from_inner(weight))).collect();
         let images = Tensor::<B, 4>::from_data(TensorData::new(images, shape), &self.device);
         // What is added to a result has the result's gradient; of the result itself no leaf can be made behind another.

@@ -1,21 +1,29 @@
 //! A network with its weights, ready to classify.
 
+use std::sync::OnceLock;
+
 use burn::tensor::{Tensor, TensorData};
 use kiln_backend::Backend;
 use kiln_data::{Normaliser, Preprocess};
 
 use crate::compute::Compute;
 use crate::network::Network;
-use crate::registry::Architecture;
+use crate::parameters::{NamedTensor, load_state_dict};
+use crate::plan::Plan;
+use crate::registry::{Architecture, Sizes};
 use crate::weights::{Weights, WeightsError};
 
 /// A network on a device with fixed weights, and the normalisation that belongs to them: from pixels to logits.
 #[derive(Debug)]
 pub struct InferenceNetwork<B: Backend> {
-    pub(crate) network: Network<B>,
+    /// The network compiled for the CPU and its images' size.
+    plan: Option<Plan>,
+    /// The network as tensors. Beside a plan it is made when somebody asks for it.
+    network: OnceLock<Network<B>>,
+    pub(crate) sizes: Sizes,
     pass: Compute<B>,
     normaliser: Normaliser,
-    architecture: Architecture,
+    pub(crate) architecture: Architecture,
     /// `[channels, height, width]` of an image that went through the preprocessing.
     pub(crate) shape: [usize; 3],
     /// What logits are divided by before they become probabilities.
@@ -57,9 +65,27 @@ impl<B: Backend> InferenceNetwork<B> {
         let (normaliser, architecture) = (Normaliser::new(preprocess), weights.architecture());
         let shape = [channels, height, width];
         let temperature = weights.description().temperature.unwrap_or(1.);
-        let network = weights.into_network(&device)?;
+        let sizes = weights.sizes();
+        let (plan, network) = match B::SHARED {
+            true => {
+                let graph = weights.graph();
+                match Plan::compile(&graph, weights.into_tensors()?) {
+                    Ok(plan) => (Some(plan), OnceLock::new()),
+                    Err(tensors) => (None, network(architecture, &sizes, tensors, &device).into()),
+                }
+            }
+            false => (None, weights.into_network(&device)?.into()),
+        };
         let pass = Compute::with_fixed_weights(device.clone());
-        Ok(Self { network, pass, normaliser, architecture, shape, temperature, device })
+        Ok(Self { plan, network, sizes, pass, normaliser, architecture, shape, temperature, device })
+    }
+
+    /// The network as tensors.
+    pub(crate) fn network(&self) -> &Network<B> {
+        self.network.get_or_init(|| {
+            let tensors = self.plan.as_ref().map_or_else(Vec::new, Plan::tensors);
+            network(self.architecture, &self.sizes, tensors, &self.device)
+        })
     }
 
     /// The logits `[N, classes]`, row by row, of a batch of pixels `[N, C, H, W]` as
@@ -107,8 +133,22 @@ impl<B: Backend> InferenceNetwork<B> {
         if count == 0 {
             return Ok(Vec::new());
         }
+        if let Some(plan) = self.plan.as_ref().filter(|plan| plan.input() == found) {
+            return Ok(plan.run(&images));
+        }
         let images = Tensor::from_data(TensorData::new(images, shape), &self.device);
-        let logits = self.network.run(&self.pass, images).main.into_data().convert::<f32>();
+        let logits = self.network().run(&self.pass, images).main.into_data().convert::<f32>();
         Ok(logits.into_vec::<f32>().unwrap_or_else(|error| unreachable!("converted to f32: {error:?}")))
     }
+}
+
+/// A network with these tensors, which were seen to be its own.
+fn network<B: Backend>(
+    architecture: Architecture,
+    sizes: &Sizes,
+    tensors: Vec<NamedTensor>,
+    device: &B::Device,
+) -> Network<B> {
+    let network = architecture.init(sizes, device);
+    load_state_dict(network, tensors).unwrap_or_else(|error| unreachable!("checked before: {error}"))
 }

@@ -15,6 +15,7 @@ mod metrics;
 mod network;
 mod parameters;
 mod pass;
+mod plan;
 mod registry;
 mod summary;
 pub mod weights;

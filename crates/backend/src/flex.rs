@@ -9,6 +9,8 @@ use crate::host::HostMemory;
 use crate::operations::Backend;
 
 impl HostMemory for Flex {
+    const SHARED: bool = true;
+
     fn f32s(tensor: &FlexTensor) -> Option<Cow<'_, [f32]>> {
         read(tensor)
     }

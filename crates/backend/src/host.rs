@@ -10,6 +10,9 @@ use burn::tensor::{Element, Shape, TensorData};
 ///
 /// Without a method of its own, a backend keeps its memory to itself, as GPUs do.
 pub trait HostMemory: Backend {
+    /// Whether it does.
+    const SHARED: bool = false;
+
     /// The numbers of a tensor of `f32`, row by row; `None` if it holds another type or lies elsewhere. Tensors that do not lie
     /// row by row are copied.
     fn f32s(_tensor: &FloatTensor<Self>) -> Option<Cow<'_, [f32]>> {

@@ -50,6 +50,8 @@ impl Backend for NdArray {
 }
 
 impl HostMemory for NdArray {
+    const SHARED: bool = true;
+
     fn f32s(tensor: &NdArrayTensor) -> Option<Cow<'_, [f32]>> {
         let NdArrayTensor::F32(storage) = tensor else { return None };
         let view = storage.view();

@@ -7,6 +7,7 @@ mod timing;
 
 use std::time::Duration;
 
+use kiln_kernels::channels_last::{Conv, ConvWeight, Place};
 use kiln_kernels::{Conv2d, ConvBlock, Needs, Saved};
 
 use crate::timing::{inside_pool, median};
@@ -40,7 +41,26 @@ fn time(row: usize, sizes: &[usize], seconds: Duration) {
     let saved = Saved { x: &x, weight: &weight, output: &[], argmax: &[] };
     let needs = |x, weight| Needs { x, weight, bias: false };
     let report = |pass, milliseconds| println!("{row},{pass},{milliseconds:.4}");
+    let multiply_adds = conv_work(&block.conv);
+    for (pass, packed) in [
+        ("compiled", Conv::new(block.conv.clone(), ConvWeight::OutputsFirst(&weight))),
+        ("direct", Conv::direct(block.conv.clone(), ConvWeight::OutputsFirst(&weight))),
+    ] {
+        let [n, outputs, height, width] = block.output();
+        let mut memory = vec![0.5; x.len() + n * outputs * height * width];
+        let (from, to) = (Place { start: 0, stride: channels }, Place { start: x.len(), stride: outputs });
+        let ms = median(seconds, || packed.run(batch, &mut memory, from, None, to));
+        report(pass, ms);
+        eprintln!("{pass} {sizes:?}: {ms:.3} ms, {:.1} GFLOP/s", 2e-6 * multiply_adds as f64 / ms);
+    }
+    if std::env::var_os("ONLY").is_some() {
+        return;
+    }
     report("forward", median(seconds, || drop(block.forward(&x, &weight, None))));
     report("input", median(seconds, || drop(block.backward(saved, &grad, needs(true, false)))));
     report("weight", median(seconds, || drop(block.backward(saved, &grad, needs(false, true)))));
+}
+
+fn conv_work(conv: &Conv2d) -> usize {
+    conv.output().iter().product::<usize>() * conv.weight[1..].iter().product::<usize>()
 }

@@ -115,6 +115,11 @@ impl Conv {
         Self { shape, im2col, panels, weight: packed, scale: None, shift: None, relu: false, prologue: None, winograd }
     }
 
+    /// The same, but never by Winograd's algorithm: for measuring what that gives.
+    pub fn direct(shape: Conv2d, weight: ConvWeight<'_>) -> Self {
+        Self { winograd: false, ..Self::new(shape, weight) }
+    }
+
     /// With sums multiplied by `scale` and `shift` added to them, of each output.
     pub fn with_affine(self, scale: Option<&[f32]>, shift: Option<&[f32]>) -> Self {
         let spread = |values: &[f32]| {

@@ -182,12 +182,7 @@ impl Tiles<'_> {
         // SAFETY: as guaranteed by the caller.
         unsafe {
             if !from_zero {
-                for (row, tile) in rows.iter().zip(&mut tile) {
-                    let sums = self.sums.start.add(row.result * self.sums.stride);
-                    for (vector, tile) in tile.iter_mut().enumerate() {
-                        *tile = read(simd, sums, vector, self.sums.columns);
-                    }
-                }
+                tile = self.read_sums::<S, ROWS, VECTORS>(simd, rows);
             }
             for run in runs {
                 let starts: [*const f32; ROWS] =
@@ -206,17 +201,48 @@ impl Tiles<'_> {
                     offset += step;
                 }
             }
-            if let Some(finish) = &self.finish {
-                for (row, tile) in rows.iter().zip(&mut tile) {
-                    for (vector, sum) in tile.iter_mut().enumerate() {
-                        *sum = finish.apply(simd, *sum, vector, row.result, self.sums.columns);
+            self.write_sums(simd, rows, tile);
+        }
+    }
+
+    /// The present sums.
+    ///
+    /// # Safety
+    /// As for [`Tiles::tile`].
+    #[inline(always)]
+    unsafe fn read_sums<S: Simd, const ROWS: usize, const VECTORS: usize>(
+        &self,
+        simd: S,
+        rows: &[Row],
+    ) -> [[S::f32s; VECTORS]; ROWS] {
+        std::array::from_fn(|row| {
+            let sums = self.sums.start.wrapping_add(rows[row].result * self.sums.stride);
+            // SAFETY: as guaranteed by the caller.
+            std::array::from_fn(|vector| unsafe { read(simd, sums, vector, self.sums.columns) })
+        })
+    }
+
+    /// Finishes and writes the sums.
+    ///
+    /// # Safety
+    /// As for [`Tiles::tile`].
+    #[inline(always)]
+    unsafe fn write_sums<S: Simd, const ROWS: usize, const VECTORS: usize>(
+        &self,
+        simd: S,
+        rows: &[Row],
+        tile: [[S::f32s; VECTORS]; ROWS],
+    ) {
+        let columns = self.sums.columns;
+        for (row, tile) in rows.iter().zip(tile) {
+            let sums = self.sums.start.wrapping_add(row.result * self.sums.stride);
+            for (vector, mut sum) in tile.into_iter().enumerate() {
+                // SAFETY: as guaranteed by the caller.
+                unsafe {
+                    if let Some(finish) = &self.finish {
+                        sum = finish.apply(simd, sum, vector, row.result, columns);
                     }
-                }
-            }
-            for (row, tile) in rows.iter().zip(tile) {
-                let sums = self.sums.start.add(row.result * self.sums.stride);
-                for (vector, tile) in tile.into_iter().enumerate() {
-                    write(simd, sums, vector, self.sums.columns, tile);
+                    write(simd, sums, vector, columns, sum);
                 }
             }
         }
