@@ -139,7 +139,8 @@ impl Plan {
         let mut logits = Vec::with_capacity(count * self.classes);
         for turn in 0..turns {
             let images = &images[count * turn / turns * length..count * (turn + 1) / turns * length];
-            self.turn(images, &mut memory, &mut logits);
+            // Inside the pool, where starting a step wakes nobody who is not needed.
+            rayon::scope(|_| self.turn(images, &mut memory, &mut logits));
         }
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
         logits

@@ -28,6 +28,11 @@ const BLOCK_BYTES: usize = 600 << 10;
 /// Channels of a block are a multiple of this, but for the last one's.
 const BLOCK_STEP: usize = 16;
 
+/// Pixels that are multiplied by one panel after the other: few, where all panels stay in the L2 cache, so that the results of
+/// a pixel are written together.
+const FEW_PIXELS: usize = 48;
+const FEW_BYTES: usize = 512 << 10;
+
 /// Bytes of the pixels that a task reads, which stay in the L2 cache from panel to panel; and how many pixels that is.
 const PART_BYTES: usize = 384 << 10;
 const PART_PIXELS: Range<usize> = 24..384;
@@ -197,7 +202,7 @@ impl Conv {
         let work = Work { conv: self, images, memory, x, residual, out };
         if self.prologue.is_some() {
             work.pointwise();
-        } else if self.winograd {
+        } else if self.winograd && winograd::is_worthwhile(&self.shape, images) {
             winograd::run(&work);
         } else {
             work.direct();
@@ -334,41 +339,54 @@ impl<'a> Work<'a> {
 
     /// Every tap of every channel, without a copy of anything.
     fn direct(&self) {
-        let Conv2d { image: [_, _, height, width], weight: [_, channels, ..], .. } = self.conv.shape;
         let [_, result_rows, columns] = self.conv.output();
         let (rows, panels) = (self.images * result_rows, &self.conv.panels);
+        if 4 * self.conv.weight.len() <= FEW_BYTES {
+            let tasks = self.parts(rows, columns, 1);
+            let share = (FEW_PIXELS / columns).max(1);
+            for_each(0..tasks, |task| {
+                let end = rows * (task + 1) / tasks;
+                for first in (rows * task / tasks..end).step_by(share) {
+                    panels.iter().for_each(|panel| self.multiply(panel, first..end.min(first + share)));
+                }
+            });
+            return;
+        }
         let parts = self.parts(rows, columns, panels.len());
         let tasks = (0..parts).flat_map(|part| panels.iter().map(move |panel| (part, panel)));
-        for_each(tasks, |(part, panel)| {
-            let rows = rows * part / parts..rows * (part + 1) / parts;
-            let pixel = rows.start * columns;
-            let mut scalars = self.input();
-            scalars.start = scalars.start.wrapping_add(panel.group * channels);
-            scalars.len -= panel.group * channels;
-            let mut classes = Vec::new();
-            for (block, &size) in panel.blocks.iter().enumerate() {
-                if block == 0 || size != panel.blocks[block - 1] {
-                    let layout = Layout { image: height * width * self.x.stride, pixel: self.x.stride, channels: size };
-                    classes = self.conv.im2col.classes(rows.clone(), &layout, panel.width);
-                }
-                let finish = (block + 1 == panel.blocks.len()).then(|| self.finish(panel, pixel));
-                for class in &classes {
-                    let gemm = PanelGemm {
-                        scalars,
-                        step: 1,
-                        panel: self.conv.block(panel, block),
-                        width: panel.width,
-                        runs: &class.runs,
-                        rows: &class.rows,
-                        from_zero: block == 0,
-                    };
-                    // SAFETY: no other task writes these rows of these outputs, and nothing writes what is read.
-                    unsafe { gemm.run(self.sums(panel, pixel), finish) };
-                }
-                scalars.start = scalars.start.wrapping_add(size);
-                scalars.len = scalars.len.saturating_sub(size);
+        for_each(tasks, |(part, panel)| self.multiply(panel, rows * part / parts..rows * (part + 1) / parts));
+    }
+
+    /// The results of a panel in some rows, counted across images. No other task may compute them.
+    fn multiply(&self, panel: &Panel, rows: Range<usize>) {
+        let Conv2d { image: [_, _, height, width], weight: [_, channels, ..], .. } = self.conv.shape;
+        let pixel = rows.start * self.conv.output()[2];
+        let mut scalars = self.input();
+        scalars.start = scalars.start.wrapping_add(panel.group * channels);
+        scalars.len -= panel.group * channels;
+        let mut classes = Vec::new();
+        for (block, &size) in panel.blocks.iter().enumerate() {
+            if block == 0 || size != panel.blocks[block - 1] {
+                let layout = Layout { image: height * width * self.x.stride, pixel: self.x.stride, channels: size };
+                classes = self.conv.im2col.classes(rows.clone(), &layout, panel.width);
             }
-        });
+            let finish = (block + 1 == panel.blocks.len()).then(|| self.finish(panel, pixel));
+            for class in &classes {
+                let gemm = PanelGemm {
+                    scalars,
+                    step: 1,
+                    panel: self.conv.block(panel, block),
+                    width: panel.width,
+                    runs: &class.runs,
+                    rows: &class.rows,
+                    from_zero: block == 0,
+                };
+                // SAFETY: no other task writes these rows of these outputs, and nothing writes what is read.
+                unsafe { gemm.run(self.sums(panel, pixel), finish) };
+            }
+            scalars.start = scalars.start.wrapping_add(size);
+            scalars.len = scalars.len.saturating_sub(size);
+        }
     }
 
     /// One tap, after the prologue: each task prepares its pixels once for all panels.

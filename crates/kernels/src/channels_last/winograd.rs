@@ -45,15 +45,22 @@ const MULTIPLIED: usize = 48;
 /// Channels whose kernels are transformed at a time.
 const BLOCK: usize = 64;
 
-/// Whether a convolution can and should be computed so.
+/// Fewer tiles do not repay the transforms of the kernels.
+const LEAST_TILES: usize = 32;
+
+/// Numbers between the points' matrices: without them, the same place of all 36 would fall into one set of the L1 cache.
+const GAP: usize = 16;
+
+/// Whether a convolution can be computed so.
 pub(super) fn is_applicable(shape: &Conv2d) -> bool {
     let &Conv2d { weight: [outputs, channels, kh, kw], stride, dilation, groups, .. } = shape;
+    [kh, kw] == [3, 3] && [stride, dilation] == [[1, 1]; 2] && groups == 1 && outputs.min(channels) >= LEAST_CHANNELS
+}
+
+/// Whether that is faster for so many images.
+pub(super) fn is_worthwhile(shape: &Conv2d, images: usize) -> bool {
     let [_, _, height, width] = shape.output();
-    [kh, kw] == [3, 3]
-        && [stride, dilation] == [[1, 1]; 2]
-        && groups == 1
-        && outputs.min(channels) >= LEAST_CHANNELS
-        && height.min(width) > 2
+    images * height.div_ceil(OUTPUT) * width.div_ceil(OUTPUT) >= LEAST_TILES
 }
 
 /// Computes the whole result.
@@ -65,8 +72,9 @@ pub(super) fn run(work: &Work<'_>) {
     let chunks = tiles.div_ceil(most);
     for chunk in 0..chunks {
         let tiles = tiles * chunk / chunks..tiles * (chunk + 1) / chunks;
-        let mut pixels = Scratch::new(POINTS * tiles.len() * channels);
-        let target = Target { start: pixels.as_mut_ptr(), tiles: tiles.len() };
+        let plane = tiles.len() * channels + GAP;
+        let mut pixels = Scratch::new(POINTS * plane);
+        let target = Target { start: pixels.as_mut_ptr(), plane };
         for_each(split(tiles.clone(), TRANSFORMED), |part| {
             dispatch(Pixels { work, grid: &grid, first: part.start - tiles.start, tiles: part, target });
         });
@@ -74,7 +82,7 @@ pub(super) fn run(work: &Work<'_>) {
             .flat_map(|part| work.conv.panels.iter().map(move |panel| (part.clone(), panel)));
         for_each(tasks, |(part, panel)| {
             let first = part.start - tiles.start;
-            multiply(work, &grid, panel, part, &pixels, [first, tiles.len()]);
+            multiply(work, &grid, panel, part, &pixels[first * channels..], plane);
         });
     }
 }
@@ -116,7 +124,8 @@ impl Grid {
 #[derive(Clone, Copy)]
 struct Target {
     start: *mut f32,
-    tiles: usize,
+    /// Numbers from one point to the next.
+    plane: usize,
 }
 // SAFETY: each task writes its own tiles.
 unsafe impl Sync for Target {}
@@ -166,7 +175,7 @@ impl WithSimd for Pixels<'_, '_> {
                 for y in 0..INPUT {
                     let row = input(simd, std::array::from_fn(|x| columns[x][y]));
                     for (x, value) in row.into_iter().enumerate() {
-                        let to = to.wrapping_add((y * INPUT + x) * target.tiles * channels);
+                        let to = to.wrapping_add((y * INPUT + x) * target.plane);
                         // SAFETY: the target has room for each point of each tile, and no other task writes this tile's.
                         unsafe { write(simd, to, vector, channels, value) };
                     }
@@ -176,33 +185,26 @@ impl WithSimd for Pixels<'_, '_> {
     }
 }
 
-/// The result of some tiles for the outputs of a panel. `pixels` are the transformed ones of `count` tiles, of which the first
-/// is number `first`.
-fn multiply(
-    work: &Work<'_>,
-    grid: &Grid,
-    panel: &Panel,
-    tiles: Range<usize>,
-    pixels: &[f32],
-    [first, count]: [usize; 2],
-) {
+/// The result of some tiles for the outputs of a panel. `pixels` are the transformed ones, with `pixel_plane` numbers from one
+/// point to the next.
+fn multiply(work: &Work<'_>, grid: &Grid, panel: &Panel, tiles: Range<usize>, pixels: &[f32], pixel_plane: usize) {
     let (channels, width) = (work.conv.shape.weight[1], panel.width);
-    let plane = tiles.len() * width;
-    let rows: Vec<Row> =
-        (0..tiles.len()).map(|tile| Row { scalars: (first + tile) * channels, result: tile }).collect();
+    let plane = tiles.len() * width + GAP;
+    let rows: Vec<Row> = (0..tiles.len()).map(|tile| Row { scalars: tile * channels, result: tile }).collect();
     let mut sums = Scratch::new(POINTS * plane);
-    let mut kernels = Scratch::new(POINTS * BLOCK.min(channels) * width);
+    let mut kernels = Scratch::new(POINTS * (BLOCK.min(channels) * width + GAP));
     let mut channel = 0;
     for (block, &size) in panel.blocks.iter().enumerate() {
         let source = work.conv.block(panel, block);
         for start in (0..size).step_by(BLOCK) {
             let len = BLOCK.min(size - start);
-            let kernels = &mut kernels[..POINTS * len * width];
+            let kernel_plane = len * width + GAP;
+            let kernels = &mut kernels[..POINTS * kernel_plane];
             dispatch(Kernels { source, size, start, len, width, target: kernels });
             for (point, (sums, kernels)) in
-                sums.chunks_exact_mut(plane).zip(kernels.chunks_exact(len * width)).enumerate()
+                sums.chunks_exact_mut(plane).zip(kernels.chunks_exact(kernel_plane)).enumerate()
             {
-                let scalars: Numbers<'_> = pixels[point * count * channels + channel..].into();
+                let scalars: Numbers<'_> = pixels[point * pixel_plane + channel..].into();
                 let runs = &[Run { scalars: 0, panel: 0, len }];
                 let from_zero = channel == 0;
                 PanelGemm { scalars, step: 1, panel: kernels, width, runs, rows: &rows, from_zero }.add_to(sums);
@@ -240,7 +242,7 @@ impl WithSimd for Kernels<'_> {
             for y in 0..INPUT {
                 let row = weight(simd, std::array::from_fn(|x| columns[x][y]));
                 for (x, value) in row.into_iter().enumerate() {
-                    store(simd, &mut target[(y * INPUT + x) * len * width + at..], value);
+                    store(simd, &mut target[(y * INPUT + x) * (len * width + GAP) + at..], value);
                 }
             }
         }
@@ -264,7 +266,7 @@ impl WithSimd for Results<'_, '_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { work, grid, panel, tiles, sums, finish } = self;
         let [height, width] = grid.result;
-        let plane = tiles.len() * panel.width;
+        let plane = tiles.len() * panel.width + GAP;
         let zero = simd.splat_f32s(0.);
         let out = work.memory.at(work.out).wrapping_add(panel.first);
         for (index, tile) in tiles.enumerate() {
