@@ -19,7 +19,7 @@ pub struct InferenceNetwork<B: Backend> {
     /// The network compiled for the CPU and its images' size.
     plan: Option<Plan>,
     /// The network as tensors. Beside a plan it is made when somebody asks for it.
-    network: OnceLock<Network<B>>,
+    network: OnceLock<Box<Network<B>>>,
     pub(crate) sizes: Sizes,
     pass: Compute<B>,
     normaliser: Normaliser,
@@ -66,15 +66,13 @@ impl<B: Backend> InferenceNetwork<B> {
         let shape = [channels, height, width];
         let temperature = weights.description().temperature.unwrap_or(1.);
         let sizes = weights.sizes();
-        let (plan, network) = match B::SHARED {
-            true => {
-                let graph = weights.graph();
-                match Plan::compile(&graph, weights.into_tensors()?) {
-                    Ok(plan) => (Some(plan), OnceLock::new()),
-                    Err(tensors) => (None, network(architecture, &sizes, tensors, &device).into()),
-                }
-            }
-            false => (None, weights.into_network(&device)?.into()),
+        let graph = weights.graph();
+        let (plan, network) = match B::SHARED && Plan::pays(&graph) {
+            true => match Plan::compile(&graph, weights.into_tensors()?) {
+                Ok(plan) => (Some(plan), OnceLock::new()),
+                Err(tensors) => (None, network(architecture, &sizes, tensors, &device).into()),
+            },
+            false => (None, Box::new(weights.into_network(&device)?).into()),
         };
         let pass = Compute::with_fixed_weights(device.clone());
         Ok(Self { plan, network, sizes, pass, normaliser, architecture, shape, temperature, device })
@@ -148,7 +146,7 @@ fn network<B: Backend>(
     sizes: &Sizes,
     tensors: Vec<NamedTensor>,
     device: &B::Device,
-) -> Network<B> {
+) -> Box<Network<B>> {
     let network = architecture.init(sizes, device);
-    load_state_dict(network, tensors).unwrap_or_else(|error| unreachable!("checked before: {error}"))
+    Box::new(load_state_dict(network, tensors).unwrap_or_else(|error| unreachable!("checked before: {error}")))
 }

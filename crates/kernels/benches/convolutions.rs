@@ -1,13 +1,14 @@
 //! Times convolutions: `cargo bench -p kiln-kernels --bench convolutions -- SHAPES.csv THREADS [SECONDS]`.
 //!
 //! Each row of the file is batch,channels,side,outputs,kernel,stride,padding. Prints `row,pass,milliseconds`: the
-//! median over SECONDS (0.3) of calls for each pass: forward, input (its gradient) and weight (its gradient).
+//! median over SECONDS (0.3) of calls for each pass: compiled (inference with channels last), direct (the same, never by
+//! Winograd's algorithm), forward, input (its gradient) and weight (its gradient).
 
 mod timing;
 
 use std::time::Duration;
 
-use kiln_kernels::channels_last::{Conv, ConvWeight, Place};
+use kiln_kernels::channels_last::{Conv, Place};
 use kiln_kernels::{Conv2d, ConvBlock, Needs, Saved};
 
 use crate::timing::{inside_pool, median};
@@ -41,26 +42,15 @@ fn time(row: usize, sizes: &[usize], seconds: Duration) {
     let saved = Saved { x: &x, weight: &weight, output: &[], argmax: &[] };
     let needs = |x, weight| Needs { x, weight, bias: false };
     let report = |pass, milliseconds| println!("{row},{pass},{milliseconds:.4}");
-    let multiply_adds = conv_work(&block.conv);
-    for (pass, packed) in [
-        ("compiled", Conv::new(block.conv.clone(), ConvWeight::OutputsFirst(&weight))),
-        ("direct", Conv::direct(block.conv.clone(), ConvWeight::OutputsFirst(&weight))),
-    ] {
-        let [n, outputs, height, width] = block.output();
-        let mut memory = vec![0.5; x.len() + n * outputs * height * width];
+    for (pass, packed) in
+        [("compiled", Conv::new(block.conv.clone(), &weight)), ("direct", Conv::direct(block.conv.clone(), &weight))]
+    {
+        let results: usize = block.output().iter().product();
+        let mut memory = vec![0.5; x.len() + results];
         let (from, to) = (Place { start: 0, stride: channels }, Place { start: x.len(), stride: outputs });
-        let ms = median(seconds, || packed.run(batch, &mut memory, from, None, to));
-        report(pass, ms);
-        eprintln!("{pass} {sizes:?}: {ms:.3} ms, {:.1} GFLOP/s", 2e-6 * multiply_adds as f64 / ms);
-    }
-    if std::env::var_os("ONLY").is_some() {
-        return;
+        report(pass, median(seconds, || packed.run(batch, &mut memory, from, None, to)));
     }
     report("forward", median(seconds, || drop(block.forward(&x, &weight, None))));
     report("input", median(seconds, || drop(block.backward(saved, &grad, needs(true, false)))));
     report("weight", median(seconds, || drop(block.backward(saved, &grad, needs(false, true)))));
-}
-
-fn conv_work(conv: &Conv2d) -> usize {
-    conv.output().iter().product::<usize>() * conv.weight[1..].iter().product::<usize>()
 }

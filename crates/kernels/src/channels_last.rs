@@ -16,7 +16,7 @@ mod pool;
 mod winograd;
 
 pub use affine::{affine, from_channels_first};
-pub use conv::{Conv, ConvWeight};
+pub use conv::Conv;
 pub use pool::{adaptive_avg_pool, avg_pool, max_pool};
 
 /// Where a tensor lies in the memory.

@@ -11,7 +11,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::simd::{dispatch, load};
+use crate::simd::{dispatch, load, prefetch};
 use crate::transpose::{Square, transpose};
 
 /// With so few columns most of a square would be empty.
@@ -252,21 +252,4 @@ impl<Offset: Fn(usize) -> usize> WithSimd for Unpack<'_, Offset> {
             }
         }
     }
-}
-
-/// Prefetches for reading, or for writing if `WRITE`; any address is allowed.
-#[inline(always)]
-fn prefetch<const WRITE: bool>(address: *const f32) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: every x86-64 processor has the instruction, and it has no architectural effect.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
-        if WRITE {
-            _mm_prefetch::<_MM_HINT_ET0>(address.cast());
-        } else {
-            _mm_prefetch::<_MM_HINT_T0>(address.cast());
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }

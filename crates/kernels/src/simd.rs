@@ -1,4 +1,5 @@
 //! Which vector instructions the kernels use: the best the processor has, unless a test forces fewer.
+#![allow(unsafe_code)] // Prefetching is an intrinsic.
 
 use std::any::TypeId;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -118,6 +119,23 @@ pub(crate) fn load<S: Simd>(_: S, memory: &[f32]) -> S::f32s {
 #[inline(always)]
 pub(crate) fn store<S: Simd>(_: S, memory: &mut [f32], vector: S::f32s) {
     S::as_mut_simd_f32s(&mut memory[..S::F32_LANES]).0[0] = vector;
+}
+
+/// Prefetches for reading, or for writing if `WRITE`; any address is allowed.
+#[inline(always)]
+pub(crate) fn prefetch<const WRITE: bool>(address: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 processor has the instruction, and it has no architectural effect.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
+        if WRITE {
+            _mm_prefetch::<_MM_HINT_ET0>(address.cast());
+        } else {
+            _mm_prefetch::<_MM_HINT_T0>(address.cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
 }
 
 /// Runs a kernel at the current level. Everything it calls must be `#[inline(always)]`, down to the last intrinsic.

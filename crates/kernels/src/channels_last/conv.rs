@@ -40,15 +40,6 @@ const PART_PIXELS: Range<usize> = 24..384;
 /// How many tasks to aim for.
 const TARGET_TASKS: usize = 8;
 
-/// A weight to be packed.
-#[derive(Clone, Copy, Debug)]
-pub enum ConvWeight<'a> {
-    /// `[outputs, channels, kh, kw]`, as convolutions have it.
-    OutputsFirst(&'a [f32]),
-    /// `[channels, kh, kw, outputs]`: a linear layer's `[in, out]`, whose features are an image's `[channels, kh, kw]`.
-    OutputsLast(&'a [f32]),
-}
-
 /// A convolution for inference: `relu(prologue(x) * weight * scale + shift + residual)`.
 #[derive(Debug)]
 pub struct Conv {
@@ -83,15 +74,14 @@ pub(super) struct Panel {
 }
 
 impl Conv {
-    /// Packs the weight of a convolution of one image (`shape.image[0]` is not used); depthwise and grouped ones too.
+    /// Packs a weight `[outputs, channels / groups, kh, kw]`. Of the images' shape, their number is not used.
     ///
     /// # Panics
     /// If the weight's length does not match its shape.
-    pub fn new(shape: Conv2d, weight: ConvWeight<'_>) -> Self {
+    pub fn new(shape: Conv2d, weight: &[f32]) -> Self {
         let [outputs, channels, kh, kw] = shape.weight;
-        let (ConvWeight::OutputsFirst(values) | ConvWeight::OutputsLast(values)) = weight;
         assert_eq!(
-            values.len(),
+            weight.len(),
             shape.weight.iter().product::<usize>(),
             "the weight does not have the shape {shape:?}"
         );
@@ -121,7 +111,7 @@ impl Conv {
     }
 
     /// The same, but never by Winograd's algorithm: for measuring what that gives.
-    pub fn direct(shape: Conv2d, weight: ConvWeight<'_>) -> Self {
+    pub fn direct(shape: Conv2d, weight: &[f32]) -> Self {
         Self { winograd: false, ..Self::new(shape, weight) }
     }
 
@@ -215,6 +205,14 @@ impl Conv {
         let before: usize = panel.blocks[..block].iter().sum();
         &self.weight[panel.start + before * rows..][..panel.blocks[block] * rows]
     }
+
+    /// As much of the weight behind a block, which is likely to be needed next.
+    fn after(&self, panel: &Panel, block: usize) -> &[f32] {
+        let rows = self.shape.weight[2] * self.shape.weight[3] * panel.width;
+        let end = panel.start + panel.blocks[..=block].iter().sum::<usize>() * rows;
+        let rest = &self.weight[end..];
+        &rest[..rest.len().min(panel.blocks[block] * rows)]
+    }
 }
 
 /// The panels of all groups: as few as possible, whose widths differ by a vector at most.
@@ -264,7 +262,7 @@ fn places(im2col: &Im2col) -> Vec<usize> {
 
 /// Packs a block as `[tap, channel, width]`.
 fn pack(
-    weight: ConvWeight<'_>,
+    weight: &[f32],
     shape: [usize; 4],
     places: &[usize],
     panel: &Panel,
@@ -272,24 +270,12 @@ fn pack(
     block: usize,
     target: &mut [f32],
 ) {
-    let [outputs, channels, kh, kw] = shape;
+    let [_, channels, kh, kw] = shape;
     let (taps, width) = (kh * kw, panel.width);
-    match weight {
-        ConvWeight::OutputsFirst(values) => {
-            let source = &values[(panel.first * channels + channel) * taps..];
-            let offset = |column: usize| (places[column % taps] * block + column / taps) * width;
-            let (stride, rows, columns) = (channels * taps, panel.outputs, block * taps);
-            Pack { source, stride, rows, columns, panel: target, width, offset, prefetch: STRIP }.run();
-        }
-        ConvWeight::OutputsLast(values) => {
-            for (tap, index) in (0..taps).flat_map(|tap| (0..block).map(move |index| (tap, index))) {
-                let row = &mut target[(places[tap] * block + index) * width..][..width];
-                let from = &values[((channel + index) * taps + tap) * outputs + panel.first..][..panel.outputs];
-                row[..panel.outputs].copy_from_slice(from);
-                row[panel.outputs..].fill(0.);
-            }
-        }
-    }
+    let source = &weight[(panel.first * channels + channel) * taps..];
+    let offset = |column: usize| (places[column % taps] * block + column / taps) * width;
+    let (stride, rows, columns) = (channels * taps, panel.outputs, block * taps);
+    Pack { source, stride, rows, columns, panel: target, width, offset, prefetch: STRIP }.run();
 }
 
 /// A convolution of a batch.
@@ -334,7 +320,9 @@ impl<'a> Work<'a> {
         let most = (PART_BYTES / bytes).clamp(PART_PIXELS.start, PART_PIXELS.end);
         let pixels = rows * columns;
         let wanted = TARGET_TASKS.div_ceil(tasks).min(pixels.div_ceil(PART_PIXELS.start));
-        pixels.div_ceil(most).max(wanted).clamp(1, rows)
+        let parts = pixels.div_ceil(most).max(wanted);
+        // Most numbers of threads share a multiple of four evenly.
+        if parts * tasks > TARGET_TASKS { parts.next_multiple_of(4) } else { parts }.clamp(1, rows)
     }
 
     /// Every tap of every channel, without a copy of anything.
@@ -380,6 +368,7 @@ impl<'a> Work<'a> {
                     runs: &class.runs,
                     rows: &class.rows,
                     from_zero: block == 0,
+                    next: self.conv.after(panel, block),
                 };
                 // SAFETY: no other task writes these rows of these outputs, and nothing writes what is read.
                 unsafe { gemm.run(self.sums(panel, pixel), finish) };
@@ -414,6 +403,7 @@ impl<'a> Work<'a> {
                         runs: &[Run { scalars: first, panel: 0, len: size }],
                         rows: &rows,
                         from_zero: block == 0,
+                        next: self.conv.after(panel, block),
                     };
                     let finish = (block + 1 == panel.blocks.len()).then(|| self.finish(panel, pixels.start));
                     // SAFETY: no other task writes these pixels.

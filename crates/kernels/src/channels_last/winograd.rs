@@ -35,7 +35,10 @@ const POINTS: usize = INPUT * INPUT;
 /// Fewer channels or outputs do not repay the transforms.
 const LEAST_CHANNELS: usize = 16;
 
-/// Bytes of the transformed pixels at a time.
+/// Bytes of transformed pixels that a task keeps for itself; if that is enough for some tiles.
+const OWN_BYTES: usize = 704 << 10;
+
+/// Bytes of the transformed pixels at a time that all tasks share.
 const CHUNK_BYTES: usize = 8 << 20;
 
 /// Tiles that a task transforms, and multiplies.
@@ -68,18 +71,30 @@ pub(super) fn run(work: &Work<'_>) {
     let channels = work.conv.shape.weight[1];
     let grid = Grid::of(work);
     let tiles = work.images * grid.tiles[0] * grid.tiles[1];
-    let most = (CHUNK_BYTES / (4 * POINTS * channels)).max(MULTIPLIED);
-    let chunks = tiles.div_ceil(most);
+    let own = OWN_BYTES / (4 * POINTS * channels);
+    if let ([panel], true) = (&work.conv.panels[..], own >= LEAST_TILES) {
+        // Nobody else needs these pixels: each task transforms those that it multiplies.
+        for_each(split(0..tiles, own.min(MULTIPLIED), 1), |part| {
+            let plane = part.len() * channels + GAP;
+            let mut pixels = Scratch::new(POINTS * plane);
+            let target = Target { start: pixels.as_mut_ptr(), plane };
+            dispatch(Pixels { work, grid: &grid, first: 0, tiles: part.clone(), target });
+            multiply(work, &grid, panel, part, &pixels, plane);
+        });
+        return;
+    }
+    let chunks = tiles.div_ceil((CHUNK_BYTES / (4 * POINTS * channels)).max(MULTIPLIED));
     for chunk in 0..chunks {
         let tiles = tiles * chunk / chunks..tiles * (chunk + 1) / chunks;
         let plane = tiles.len() * channels + GAP;
         let mut pixels = Scratch::new(POINTS * plane);
         let target = Target { start: pixels.as_mut_ptr(), plane };
-        for_each(split(tiles.clone(), TRANSFORMED), |part| {
+        for_each(split(tiles.clone(), TRANSFORMED, 1), |part| {
             dispatch(Pixels { work, grid: &grid, first: part.start - tiles.start, tiles: part, target });
         });
-        let tasks = split(tiles.clone(), MULTIPLIED)
-            .flat_map(|part| work.conv.panels.iter().map(move |panel| (part.clone(), panel)));
+        let panels = &work.conv.panels;
+        let tasks = split(tiles.clone(), MULTIPLIED, panels.len());
+        let tasks = tasks.flat_map(|part| panels.iter().map(move |panel| (part.clone(), panel)));
         for_each(tasks, |(part, panel)| {
             let first = part.start - tiles.start;
             multiply(work, &grid, panel, part, &pixels[first * channels..], plane);
@@ -87,10 +102,18 @@ pub(super) fn run(work: &Work<'_>) {
     }
 }
 
-/// Parts of nearly equal size, as few as possible.
-fn split(tiles: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+/// Parts of nearly equal size, as few as possible; with `tasks` tasks each, they are a multiple of four tasks, which most numbers
+/// of threads share evenly.
+fn split(tiles: Range<usize>, most: usize, tasks: usize) -> impl Iterator<Item = Range<usize>> {
     let (first, count) = (tiles.start, tiles.len());
-    let parts = count.div_ceil(most);
+    let even = if tasks.is_multiple_of(4) {
+        1
+    } else if tasks.is_multiple_of(2) {
+        2
+    } else {
+        4
+    };
+    let parts = count.div_ceil(most).next_multiple_of(even).min(count);
     (0..parts).map(move |part| first + count * part / parts..first + count * (part + 1) / parts)
 }
 
@@ -207,7 +230,8 @@ fn multiply(work: &Work<'_>, grid: &Grid, panel: &Panel, tiles: Range<usize>, pi
                 let scalars: Numbers<'_> = pixels[point * pixel_plane + channel..].into();
                 let runs = &[Run { scalars: 0, panel: 0, len }];
                 let from_zero = channel == 0;
-                PanelGemm { scalars, step: 1, panel: kernels, width, runs, rows: &rows, from_zero }.add_to(sums);
+                PanelGemm { scalars, step: 1, panel: kernels, width, runs, rows: &rows, from_zero, next: &[] }
+                    .add_to(sums);
             }
             channel += len;
         }

@@ -228,8 +228,17 @@ impl Chunk<'_> {
             };
             for class in &classes {
                 let (rows, runs) = (&class.rows, &class.runs);
-                PanelGemm { scalars: scalars.into(), step, panel: weight, width, runs, rows, from_zero: block == 0 }
-                    .add_to(&mut sums);
+                PanelGemm {
+                    scalars: scalars.into(),
+                    step,
+                    panel: weight,
+                    width,
+                    runs,
+                    rows,
+                    from_zero: block == 0,
+                    next: &[],
+                }
+                .add_to(&mut sums);
             }
         }
         // SAFETY: as guaranteed by the caller.

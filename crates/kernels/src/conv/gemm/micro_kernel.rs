@@ -14,11 +14,14 @@ use std::marker::PhantomData;
 
 use pulp::{Simd, WithSimd};
 
-use crate::simd::{dispatch, mul_add};
+use crate::simd::{dispatch, mul_add, prefetch};
 
 /// Rows of a full tile. With four vectors per row, 24 sums, 4 panel vectors and a scalar fit into 32 registers; with
 /// two, 12 + 2 + 1 fit into 16.
 const MAX_ROWS: usize = 6;
+
+/// Numbers of a cache line.
+const LINE: usize = 16;
 
 /// Consecutive `k`: where they start among the scalars (relative to the row) and in the panel.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +64,8 @@ pub(crate) struct PanelGemm<'a> {
     pub rows: &'a [Row],
     /// Whether the sums start from zero rather than from their present values.
     pub from_zero: bool,
+    /// What the next product reads first, which is fetched meanwhile; may be empty.
+    pub next: &'a [f32],
 }
 
 /// Where sums lie that others may lie between: those of row `r` from `start + r.result * stride` on.
@@ -155,17 +160,20 @@ impl Tiles<'_> {
         assert_eq!(self.gemm.width, VECTORS * S::F32_LANES);
         let all = self.gemm.rows;
         let tiles = all.len().div_ceil(MAX_ROWS);
+        let steps: usize = self.gemm.runs.iter().map(|run| run.len).sum();
         for tile in 0..tiles {
+            // A line for each `k`: after a few tiles, the whole of it is here.
+            let ahead = &self.gemm.next[(tile * steps * LINE).min(self.gemm.next.len())..];
             let rows = &all[all.len() * tile / tiles..all.len() * (tile + 1) / tiles];
             // SAFETY: `PanelGemm::check` has verified all offsets, and the width matches the vectors.
             unsafe {
                 match rows.len() {
-                    1 => self.tile::<S, 1, VECTORS>(simd, rows),
-                    2 => self.tile::<S, 2, VECTORS>(simd, rows),
-                    3 => self.tile::<S, 3, VECTORS>(simd, rows),
-                    4 => self.tile::<S, 4, VECTORS>(simd, rows),
-                    5 => self.tile::<S, 5, VECTORS>(simd, rows),
-                    _ => self.tile::<S, MAX_ROWS, VECTORS>(simd, rows),
+                    1 => self.tile::<S, 1, VECTORS>(simd, rows, ahead),
+                    2 => self.tile::<S, 2, VECTORS>(simd, rows, ahead),
+                    3 => self.tile::<S, 3, VECTORS>(simd, rows, ahead),
+                    4 => self.tile::<S, 4, VECTORS>(simd, rows, ahead),
+                    5 => self.tile::<S, 5, VECTORS>(simd, rows, ahead),
+                    _ => self.tile::<S, MAX_ROWS, VECTORS>(simd, rows, ahead),
                 }
             }
         }
@@ -176,7 +184,7 @@ impl Tiles<'_> {
     /// # Safety
     /// There must be `ROWS` rows, and every offset must lie inside its slice.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(&self, simd: S, rows: &[Row]) {
+    unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(&self, simd: S, rows: &[Row], ahead: &[f32]) {
         let PanelGemm { scalars, step, panel, runs, from_zero, .. } = self.gemm;
         let mut tile = [[simd.splat_f32s(0.); VECTORS]; ROWS];
         // SAFETY: as guaranteed by the caller.
@@ -184,6 +192,11 @@ impl Tiles<'_> {
             if !from_zero {
                 tile = self.read_sums::<S, ROWS, VECTORS>(simd, rows);
             }
+            if let Some(finish) = &self.finish {
+                self.prefetch::<ROWS>(rows, finish);
+            }
+            // Without anything to fetch, the same line again and again costs nothing.
+            let (mut ahead, line) = if ahead.is_empty() { (panel.as_ptr(), 0) } else { (ahead.as_ptr(), LINE) };
             for run in runs {
                 let starts: [*const f32; ROWS] =
                     std::array::from_fn(|row| scalars.start.add(rows[row].scalars + run.scalars));
@@ -198,6 +211,8 @@ impl Tiles<'_> {
                         }
                     }
                     factors = factors.add(1);
+                    prefetch::<false>(ahead);
+                    ahead = ahead.wrapping_add(line);
                     offset += step;
                 }
             }
@@ -233,16 +248,44 @@ impl Tiles<'_> {
         rows: &[Row],
         tile: [[S::f32s; VECTORS]; ROWS],
     ) {
-        let columns = self.sums.columns;
-        for (row, tile) in rows.iter().zip(tile) {
-            let sums = self.sums.start.wrapping_add(row.result * self.sums.stride);
-            for (vector, mut sum) in tile.into_iter().enumerate() {
+        let Sums { start, stride, columns, .. } = self.sums;
+        let (zero, one) = (simd.splat_f32s(0.), simd.splat_f32s(1.));
+        let finish = self.finish.unwrap_or_default();
+        for vector in 0..VECTORS {
+            let at = vector * S::F32_LANES;
+            // SAFETY: scale and shift have whole vectors.
+            let whole = |values: &[f32]| unsafe { values.as_ptr().add(at).cast::<S::f32s>().read_unaligned() };
+            let (scale, shift) = (finish.scale.map_or(one, whole), finish.shift.map_or(zero, whole));
+            let is_affine = finish.scale.is_some() || finish.shift.is_some();
+            for row in 0..ROWS {
+                let result = rows[row].result;
+                let mut sum = tile[row][vector];
+                if is_affine {
+                    sum = mul_add(simd, sum, scale, shift);
+                }
                 // SAFETY: as guaranteed by the caller.
                 unsafe {
-                    if let Some(finish) = &self.finish {
-                        sum = finish.apply(simd, sum, vector, row.result, columns);
+                    if let Some(residual) = finish.residual {
+                        let residual = residual.start.wrapping_add(result * residual.stride);
+                        sum = simd.add_f32s(sum, read(simd, residual, vector, columns));
                     }
-                    write(simd, sums, vector, columns, sum);
+                    if finish.relu {
+                        sum = simd.select_f32s(simd.less_than_f32s(sum, zero), zero, sum);
+                    }
+                    write(simd, start.wrapping_add(result * stride), vector, columns, sum);
+                }
+            }
+        }
+    }
+
+    /// Fetches what the end of a tile needs while its sums are computed.
+    #[inline(always)]
+    fn prefetch<const ROWS: usize>(&self, rows: &[Row], finish: &Finish<'_>) {
+        for row in &rows[..ROWS] {
+            for line in (0..self.sums.columns).step_by(LINE) {
+                prefetch::<true>(self.sums.start.wrapping_add(row.result * self.sums.stride + line));
+                if let Some(residual) = finish.residual {
+                    prefetch::<false>(residual.start.wrapping_add(row.result * residual.stride + line));
                 }
             }
         }

@@ -108,6 +108,7 @@ impl OutputPanel<'_> {
                     runs: &runs,
                     rows: &channel_rows,
                     from_zero: start == rows.start,
+                    next: &[],
                 };
                 gemm.add_to(&mut sums[tap * tap_len..][..tap_len]);
             }
