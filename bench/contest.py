@@ -97,7 +97,7 @@ def versions():
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
 
     peers = {}
-    for package in ["torch", "onnxruntime", "numpy"]:
+    for package in ["torch", "onnxruntime", "openvino", "numpy"]:
         try:
             peers[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

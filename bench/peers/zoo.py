@@ -1,6 +1,6 @@
-"""Times torchvision's networks in PyTorch: `zoo.py LAYOUT THREADS NAME..`, LAYOUT contiguous or channels_last.
+"""Times a training step of torchvision's networks in PyTorch: `zoo.py LAYOUT THREADS NAME..`, LAYOUT contiguous or channels_last.
 
-Prints `name,what,batch,seconds`, the median of five passes after one to warm up, as Kiln's `zoo` benchmark does.
+Prints `name,batch,seconds`, the median of five passes after one to warm up, as Kiln's `zoo` benchmark does.
 """
 
 import statistics
@@ -11,8 +11,7 @@ import torch
 import torchvision
 
 PASSES = 5
-FORWARD = [1, 8]
-TRAIN = 8
+BATCH = 8
 
 
 def median(run):
@@ -30,22 +29,17 @@ def main():
     torch.set_num_threads(threads)
     layout = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}[layout]
     for name in names:
-        network = torchvision.models.get_model(name, weights=None).to(memory_format=layout).eval()
-        for batch in FORWARD:
-            images = torch.randn(batch, 3, 224, 224).to(memory_format=layout)
-            with torch.inference_mode():
-                print(f"{name},forward,{batch},{median(lambda: network(images)):.5f}", flush=True)
-        network.train()
+        network = torchvision.models.get_model(name, weights=None).to(memory_format=layout).train()
         optimizer = torch.optim.SGD(network.parameters(), lr=0.001, momentum=0.9)
-        images = torch.randn(TRAIN, 3, 224, 224).to(memory_format=layout)
-        labels = torch.arange(TRAIN)
+        images = torch.randn(BATCH, 3, 224, 224).to(memory_format=layout)
+        labels = torch.arange(BATCH)
 
         def step():
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(network(images), labels).backward()
             optimizer.step()
 
-        print(f"{name},train,{TRAIN},{median(step):.5f}", flush=True)
+        print(f"{name},{BATCH},{median(step):.5f}", flush=True)
 
 
 main()

@@ -332,6 +332,12 @@ mod tests {
             let difference = relative_difference(&logits, &expected);
             println!("{architecture}: {difference:.1e}");
             assert!(difference < 1e-5, "{architecture}: {difference:.1e}");
+            let alone = plan.run(&images[..images.len() / 2]);
+            assert_eq!(
+                alone,
+                logits.as_slice::<f32>().unwrap()[..alone.len()],
+                "{architecture}: alone, beside another"
+            );
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Times torchvision's networks: `cargo bench -p train --bench zoo -- BACKEND THREADS NAME..`.
 //!
-//! Prints `name,what,batch,seconds`, the median of five passes after one to warm up: `forward` in evaluation, and `train`,
-//! a step of SGD with momentum on random images of 224 x 224 pixels.
+//! Prints `name,batch,seconds`, the median of five passes after one to warm up: a step of SGD with momentum on random images of
+//! 224 x 224 pixels. `infer bench` times the forward pass.
 
 use std::time::Instant;
 
-use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
 use burn::tensor::{Distribution, Tensor};
 use kiln_backend::{Backend, BackendName, DeviceChoice, Program, Target, Training, keep_memory, use_threads};
@@ -16,8 +15,7 @@ use train::optim::optimizer::{Hyperparameters, Optimizer, OptimizerName};
 use train::step;
 
 const PASSES: usize = 5;
-const FORWARD: [usize; 2] = [1, 8];
-const TRAIN: usize = 8;
+const BATCH: usize = 8;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -45,26 +43,20 @@ impl Program for Zoo {
         let architecture = self.architecture;
         let sizes = architecture.sizes(1000);
         let network = architecture.seeded::<Training<B>>(&sizes, 1, &device);
-        let inference = network.valid();
-        for batch in FORWARD {
-            let images = Tensor::<B, 4>::random([batch, 3, 224, 224], Distribution::Normal(0., 1.), &device);
-            let seconds = median(|| drop(inference.forward(images.clone()).into_data()));
-            println!("{architecture},forward,{batch},{seconds:.5}");
-        }
         let hyperparameters =
             Hyperparameters { name: OptimizerName::Sgd, momentum: 0.9, weight_decay: 0., bias_weight_decay: 0. };
         let (mut network, mut optimizer) = (network, Optimizer::new(hyperparameters));
-        let pixels = Tensor::<B, 1>::random([TRAIN * 3 * 224 * 224], Distribution::Normal(0., 1.), &device);
+        let pixels = Tensor::<B, 1>::random([BATCH * 3 * 224 * 224], Distribution::Normal(0., 1.), &device);
         let pixels = pixels.into_data().into_vec::<f32>().expect("f32");
-        let labels: Vec<usize> = (0..TRAIN).collect();
+        let labels: Vec<usize> = (0..BATCH).collect();
         let batch =
-            PlainBatch { images: pixels, shape: [TRAIN, 3, 224, 224], indices: labels.clone(), labels, mix: None };
+            PlainBatch { images: pixels, shape: [BATCH, 3, 224, 224], indices: labels.clone(), labels, mix: None };
         let seconds = median(|| {
             let (_, grads) = step::train(&network, &Loss::default(), batch.clone(), &device);
             let grads = GradientsParams::from_grads(grads, &network);
             network = optimizer.step(0.001, network.clone(), grads);
         });
-        println!("{architecture},train,{TRAIN},{seconds:.5}");
+        println!("{architecture},{BATCH},{seconds:.5}");
     }
 }
 

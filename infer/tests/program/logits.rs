@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Tensor, TensorData};
 use image::GrayImage;
-use kiln_backend::Reference;
+use kiln_backend::NdArray;
 use kiln_data::{Loader, LoaderConfig};
+use kiln_model::InferenceNetwork;
 use serde_json::Value;
 
 use super::{classify, folder, mnist_test};
@@ -32,14 +32,13 @@ fn an_image_file_gives_exactly_the_logits_of_the_dataset() {
 
     let weights = infer::built_in().unwrap();
     let device = Default::default();
-    let network = weights.clone().into_network::<Reference>(&device).unwrap();
+    let network = InferenceNetwork::<NdArray>::new(weights.clone(), device).unwrap();
     let options = LoaderConfig { batch_size: BATCH, shuffle: None, workers: 0, augment: None };
     let loader = Loader::new("mnist", Arc::new(set), &weights.description().preprocess, options);
     let mut from_dataset = Vec::new();
     for batch in loader.epoch(1, 0) {
         let batch = batch.unwrap();
-        let images = Tensor::<Reference, 4>::from_data(TensorData::new(batch.images, batch.shape), &device);
-        let logits = network.forward(images).into_data().into_vec::<f32>().unwrap();
+        let logits = network.logits(batch.images, batch.shape).unwrap();
         from_dataset.extend(logits.chunks(10).map(<[f32]>::to_vec));
     }
     assert_eq!(from_files, from_dataset);

@@ -192,7 +192,7 @@ impl Conv {
         let work = Work { conv: self, images, memory, x, residual, out };
         if self.prologue.is_some() {
             work.pointwise();
-        } else if self.winograd && winograd::is_worthwhile(&self.shape, images) {
+        } else if self.winograd {
             winograd::run(&work);
         } else {
             work.direct();

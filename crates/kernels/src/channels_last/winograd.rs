@@ -48,22 +48,25 @@ const MULTIPLIED: usize = 48;
 /// Channels whose kernels are transformed at a time.
 const BLOCK: usize = 64;
 
-/// Fewer tiles do not repay the transforms of the kernels.
-const LEAST_TILES: usize = 32;
+/// Fewer tiles of an image do not repay the transforms of the kernels.
+const LEAST_TILES: usize = 16;
+
+/// Tiles that a task has at least, if it transforms their pixels for itself.
+const OWN_TILES: usize = 32;
 
 /// Numbers between the points' matrices: without them, the same place of all 36 would fall into one set of the L1 cache.
 const GAP: usize = 16;
 
-/// Whether a convolution can be computed so.
+/// Whether a convolution can and should be computed so. That depends on one image alone: what is computed of it is the same beside
+/// others.
 pub(super) fn is_applicable(shape: &Conv2d) -> bool {
     let &Conv2d { weight: [outputs, channels, kh, kw], stride, dilation, groups, .. } = shape;
-    [kh, kw] == [3, 3] && [stride, dilation] == [[1, 1]; 2] && groups == 1 && outputs.min(channels) >= LEAST_CHANNELS
-}
-
-/// Whether that is faster for so many images.
-pub(super) fn is_worthwhile(shape: &Conv2d, images: usize) -> bool {
     let [_, _, height, width] = shape.output();
-    images * height.div_ceil(OUTPUT) * width.div_ceil(OUTPUT) >= LEAST_TILES
+    [kh, kw] == [3, 3]
+        && [stride, dilation] == [[1, 1]; 2]
+        && groups == 1
+        && outputs.min(channels) >= LEAST_CHANNELS
+        && height.div_ceil(OUTPUT) * width.div_ceil(OUTPUT) >= LEAST_TILES
 }
 
 /// Computes the whole result.
@@ -72,7 +75,7 @@ pub(super) fn run(work: &Work<'_>) {
     let grid = Grid::of(work);
     let tiles = work.images * grid.tiles[0] * grid.tiles[1];
     let own = OWN_BYTES / (4 * POINTS * channels);
-    if let ([panel], true) = (&work.conv.panels[..], own >= LEAST_TILES) {
+    if let ([panel], true) = (&work.conv.panels[..], own >= OWN_TILES) {
         // Nobody else needs these pixels: each task transforms those that it multiplies.
         for_each(split(0..tiles, own.min(MULTIPLIED), 1), |part| {
             let plane = part.len() * channels + GAP;
