@@ -18,6 +18,7 @@ pub(super) struct Draft {
     pub output: usize,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there are some hundred, for a moment")]
 #[derive(Debug)]
 pub(super) enum Kind {
     /// A convolution, or a linear layer as one of the whole image, with what is done before and after.

@@ -171,6 +171,7 @@ struct Pixels<'a, 'b> {
 impl WithSimd for Pixels<'_, '_> {
     type Output = ();
 
+    #[expect(clippy::needless_range_loop, reason = "rows of what is kept by columns")]
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { work, grid, tiles, first, target } = self;
@@ -289,6 +290,7 @@ struct Results<'a, 'b> {
 impl WithSimd for Results<'_, '_> {
     type Output = ();
 
+    #[expect(clippy::needless_range_loop, reason = "rows of what is kept by columns")]
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { work, grid, panel, tiles, sums, finish } = self;

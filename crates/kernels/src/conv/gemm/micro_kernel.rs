@@ -241,6 +241,7 @@ impl Tiles<'_> {
     ///
     /// # Safety
     /// As for [`Tiles::tile`].
+    #[expect(clippy::needless_range_loop, reason = "bounds that are constant keep the tile in registers")]
     #[inline(always)]
     unsafe fn write_sums<S: Simd, const ROWS: usize, const VECTORS: usize>(
         &self,
