@@ -11,6 +11,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use crate::relu::relu_vector;
 use crate::simd::{dispatch, load, prefetch};
 use crate::transpose::{Square, transpose};
 
@@ -216,7 +217,7 @@ impl<Offset: Fn(usize) -> usize> Unpack<'_, Offset> {
                 vector = simd.add_f32s(vector, residual);
             }
             if relu {
-                vector = simd.select_f32s(simd.less_than_f32s(vector, zero), zero, vector);
+                vector = relu_vector(simd, vector);
             }
             // SAFETY: the caller of `run` guarantees that these values are writable.
             unsafe {

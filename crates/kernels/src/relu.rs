@@ -1,5 +1,6 @@
 //! ReLU and its gradient.
 
+use pulp::Simd;
 use rayon::prelude::*;
 
 /// Values per task.
@@ -9,6 +10,13 @@ const TASK_FLOATS: usize = 1 << 16;
 #[inline(always)]
 pub(crate) fn relu_scalar(value: f32) -> f32 {
     if value < 0. { 0. } else { value }
+}
+
+/// ReLU of a vector, likewise.
+#[inline(always)]
+pub(crate) fn relu_vector<S: Simd>(simd: S, values: S::f32s) -> S::f32s {
+    let zero = simd.splat_f32s(0.);
+    simd.select_f32s(simd.less_than_f32s(values, zero), zero, values)
 }
 
 /// Replaces negative values by zero; NaN propagates.

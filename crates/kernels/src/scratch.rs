@@ -35,10 +35,19 @@ pub(crate) struct Aligned {
 
 impl Aligned {
     pub(crate) fn new(len: usize) -> Self {
-        let buffer = vec![0.; len + LINE / size_of::<f32>()];
+        Self::within(vec![0.; with_margin(len)], len)
+    }
+
+    /// In a buffer that has the [margin](with_margin) to start on a line.
+    fn within(buffer: Vec<f32>, len: usize) -> Self {
         let start = buffer.as_ptr().align_offset(LINE);
         Self { buffer, start, len }
     }
+}
+
+/// So many values, wherever in a line their buffer starts.
+fn with_margin(len: usize) -> usize {
+    len + LINE / size_of::<f32>()
 }
 
 impl Deref for Aligned {
@@ -56,15 +65,11 @@ impl DerefMut for Aligned {
 }
 
 /// Temporary values with arbitrary content, aligned to a cache line.
-pub(crate) struct Scratch {
-    buffer: Vec<f32>,
-    start: usize,
-    len: usize,
-}
+pub(crate) struct Scratch(Aligned);
 
 impl Scratch {
     pub(crate) fn new(len: usize) -> Self {
-        let wanted = len + LINE / size_of::<f32>();
+        let wanted = with_margin(len);
         let mut buffer = BUFFERS.with_borrow_mut(|buffers| {
             // The smallest that is large enough, or else the largest.
             let best = (0..buffers.len()).min_by_key(|&index| {
@@ -77,14 +82,13 @@ impl Scratch {
             // Not `resize`, which would copy the old content.
             buffer = vec![0.; wanted];
         }
-        let start = buffer.as_ptr().align_offset(LINE);
-        Self { buffer, start, len }
+        Self(Aligned::within(buffer, len))
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let buffer = std::mem::take(&mut self.buffer);
+        let buffer = std::mem::take(&mut self.0.buffer);
         // While the thread shuts down, its buffers may be gone already: then this one is freed.
         let _ = BUFFERS.try_with(|buffers| buffers.borrow_mut().push(buffer));
     }
@@ -94,12 +98,12 @@ impl Deref for Scratch {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.buffer[self.start..][..self.len]
+        &self.0
     }
 }
 
 impl DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.buffer[self.start..][..self.len]
+        &mut self.0
     }
 }

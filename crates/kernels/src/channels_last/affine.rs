@@ -6,6 +6,7 @@ use pulp::{Simd, WithSimd};
 use super::{Extent, Memory, Place};
 use crate::conv::gemm::micro_kernel::{read, write};
 use crate::parallel::for_each;
+use crate::relu::relu_vector;
 use crate::simd::{dispatch, mul_add};
 
 /// Numbers of a task.
@@ -65,7 +66,6 @@ impl WithSimd for Affine<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let [scale, shift] = self.affine;
         let channels = scale.len();
-        let zero = simd.splat_f32s(0.);
         for row in 0..self.rows {
             let from = self.from.wrapping_add(row * self.from_stride);
             let to = self.to.wrapping_add(row * self.to_stride);
@@ -76,7 +76,7 @@ impl WithSimd for Affine<'_> {
                     let shift = read(simd, shift.as_ptr(), vector, channels);
                     let mut value = mul_add(simd, read(simd, from, vector, channels), scale, shift);
                     if self.relu {
-                        value = simd.select_f32s(simd.less_than_f32s(value, zero), zero, value);
+                        value = relu_vector(simd, value);
                     }
                     write(simd, to, vector, channels, value);
                 }

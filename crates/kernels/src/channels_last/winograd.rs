@@ -308,13 +308,15 @@ impl WithSimd for Results<'_, '_> {
                     let points = std::array::from_fn(|y| load(simd, &sums[(y * INPUT + x) * plane + at..]));
                     *column = output(simd, points);
                 }
+                // SAFETY: scale and shift have a vector for each of the panel's.
+                let affine = unsafe { finish.affine(simd, vector) };
                 for y in 0..OUTPUT.min(height - top) {
                     let row = output(simd, std::array::from_fn(|x| columns[x][y]));
                     for (x, sum) in row.into_iter().enumerate().take(width - left) {
                         let pixel = (image * height + top + y) * width + left + x;
                         // SAFETY: the pixel is one of the result, which no other task writes for these outputs.
                         unsafe {
-                            let value = finish.apply(simd, sum, vector, pixel, panel.outputs);
+                            let value = finish.apply(simd, sum, affine, vector, pixel, panel.outputs);
                             write(simd, out.add(pixel * work.out.stride), vector, panel.outputs, value);
                         }
                     }

@@ -14,6 +14,7 @@ use std::marker::PhantomData;
 
 use pulp::{Simd, WithSimd};
 
+use crate::relu::relu_vector;
 use crate::simd::{dispatch, mul_add, prefetch};
 
 /// Rows of a full tile. With four vectors per row, 24 sums, 4 panel vectors and a scalar fit into 32 registers; with
@@ -250,29 +251,14 @@ impl Tiles<'_> {
         tile: [[S::f32s; VECTORS]; ROWS],
     ) {
         let Sums { start, stride, columns, .. } = self.sums;
-        let (zero, one) = (simd.splat_f32s(0.), simd.splat_f32s(1.));
         let finish = self.finish.unwrap_or_default();
         for vector in 0..VECTORS {
-            let at = vector * S::F32_LANES;
-            // SAFETY: scale and shift have whole vectors.
-            let whole = |values: &[f32]| unsafe { values.as_ptr().add(at).cast::<S::f32s>().read_unaligned() };
-            let (scale, shift) = (finish.scale.map_or(one, whole), finish.shift.map_or(zero, whole));
-            let is_affine = finish.scale.is_some() || finish.shift.is_some();
-            for row in 0..ROWS {
-                let result = rows[row].result;
-                let mut sum = tile[row][vector];
-                if is_affine {
-                    sum = mul_add(simd, sum, scale, shift);
-                }
-                // SAFETY: as guaranteed by the caller.
-                unsafe {
-                    if let Some(residual) = finish.residual {
-                        let residual = residual.start.wrapping_add(result * residual.stride);
-                        sum = simd.add_f32s(sum, read(simd, residual, vector, columns));
-                    }
-                    if finish.relu {
-                        sum = simd.select_f32s(simd.less_than_f32s(sum, zero), zero, sum);
-                    }
+            // SAFETY: as guaranteed by the caller.
+            unsafe {
+                let affine = finish.affine(simd, vector);
+                for row in 0..ROWS {
+                    let result = rows[row].result;
+                    let sum = finish.apply(simd, tile[row][vector], affine, vector, result, columns);
                     write(simd, start.wrapping_add(result * stride), vector, columns, sum);
                 }
             }
@@ -294,45 +280,43 @@ impl Tiles<'_> {
 }
 
 impl Finish<'_> {
-    /// What becomes of a vector of sums.
+    /// Scale and shift of a vector of sums, if it has either.
     ///
     /// # Safety
-    /// The residual must be readable at `result`, as must be whole vectors of scale and shift.
+    /// They must have that vector.
+    #[inline(always)]
+    pub unsafe fn affine<S: Simd>(&self, simd: S, vector: usize) -> Option<[S::f32s; 2]> {
+        let at = vector * S::F32_LANES;
+        // SAFETY: as guaranteed by the caller.
+        let whole = |values: &[f32]| unsafe { values.as_ptr().add(at).cast::<S::f32s>().read_unaligned() };
+        let (scale, shift) = (self.scale.map(whole), self.shift.map(whole));
+        let either = scale.is_some() || shift.is_some();
+        either.then(|| [scale.unwrap_or(simd.splat_f32s(1.)), shift.unwrap_or(simd.splat_f32s(0.))])
+    }
+
+    /// What becomes of a vector of sums, whose [scale and shift](Self::affine) are `affine`.
+    ///
+    /// # Safety
+    /// The residual must be readable at `result`.
     #[inline(always)]
     pub unsafe fn apply<S: Simd>(
         &self,
         simd: S,
         mut sum: S::f32s,
+        affine: Option<[S::f32s; 2]>,
         vector: usize,
         result: usize,
         columns: usize,
     ) -> S::f32s {
-        let at = vector * S::F32_LANES;
-        // SAFETY: as guaranteed by the caller.
-        unsafe {
-            match (self.scale, self.shift) {
-                (Some(scale), Some(shift)) => {
-                    let scale = scale.as_ptr().add(at).cast::<S::f32s>().read_unaligned();
-                    let shift = shift.as_ptr().add(at).cast::<S::f32s>().read_unaligned();
-                    sum = mul_add(simd, sum, scale, shift);
-                }
-                (None, Some(shift)) => {
-                    sum = simd.add_f32s(sum, shift.as_ptr().add(at).cast::<S::f32s>().read_unaligned());
-                }
-                (Some(scale), None) => {
-                    sum = simd.mul_f32s(sum, scale.as_ptr().add(at).cast::<S::f32s>().read_unaligned());
-                }
-                (None, None) => {}
-            }
-            if let Some(residual) = self.residual {
-                sum = simd.add_f32s(sum, read(simd, residual.start.add(result * residual.stride), vector, columns));
-            }
+        if let Some([scale, shift]) = affine {
+            sum = mul_add(simd, sum, scale, shift);
         }
-        if self.relu {
-            let zero = simd.splat_f32s(0.);
-            sum = simd.select_f32s(simd.less_than_f32s(sum, zero), zero, sum);
+        if let Some(residual) = self.residual {
+            let row = residual.start.wrapping_add(result * residual.stride);
+            // SAFETY: as guaranteed by the caller.
+            sum = simd.add_f32s(sum, unsafe { read(simd, row, vector, columns) });
         }
-        sum
+        if self.relu { relu_vector(simd, sum) } else { sum }
     }
 }
 
