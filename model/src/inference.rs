@@ -65,14 +65,14 @@ impl<B: Backend> InferenceNetwork<B> {
         let (normaliser, architecture) = (Normaliser::new(preprocess), weights.architecture());
         let shape = [channels, height, width];
         let temperature = weights.description().temperature.unwrap_or(1.);
-        let sizes = weights.sizes();
-        let graph = weights.graph();
-        let (plan, network) = match B::SHARED && Plan::pays(&graph) {
-            true => match Plan::compile(&graph, weights.into_tensors()?) {
-                Ok(plan) => (Some(plan), OnceLock::new()),
-                Err(tensors) => (None, network(architecture, &sizes, tensors, &device).into()),
-            },
-            false => (None, Box::new(weights.into_network(&device)?).into()),
+        let (sizes, graph, tensors) = (weights.sizes(), weights.graph(), weights.into_tensors()?);
+        let compiled = match B::SHARED && Plan::pays(&graph) {
+            true => Plan::compile(&graph, tensors),
+            false => Err(tensors),
+        };
+        let (plan, network) = match compiled {
+            Ok(plan) => (Some(plan), OnceLock::new()),
+            Err(tensors) => (None, network(architecture, &sizes, tensors, &device).into()),
         };
         let pass = Compute::with_fixed_weights(device.clone());
         Ok(Self { plan, network, sizes, pass, normaliser, architecture, shape, temperature, device })

@@ -282,7 +282,8 @@ mod tests {
     use kiln_backend::{NdArray, relative_difference};
 
     use super::*;
-    use crate::parameters::state_dict;
+    use crate::network::Network;
+    use crate::parameters::{load_state_dict, state_dict};
     use crate::registry::Architecture;
 
     /// A network of each kind; the others differ from them in depth and width.
@@ -309,12 +310,33 @@ mod tests {
         check(Architecture::all());
     }
 
+    /// The network with weights that a mistake would show in: numbers keep their size from layer to layer, and each
+    /// normalisation has its own mean, variance, scale and shift.
+    fn lively(network: Network<NdArray>) -> Network<NdArray> {
+        let mut tensors = state_dict(&network);
+        for (index, tensor) in tensors.iter_mut().enumerate() {
+            let number = |at: usize| ((at * 7919 + index * 104_729) % 1009) as f32 / 1009.;
+            let values = tensor.values.iter_mut().enumerate();
+            match tensor.shape[..] {
+                [_, ref fan_in @ ..] if !fan_in.is_empty() => {
+                    let limit = (6. / fan_in.iter().product::<usize>() as f32).sqrt();
+                    values.for_each(|(at, value)| *value = limit * (2. * number(at) - 1.));
+                }
+                _ if tensor.name.ends_with("running_var") || tensor.name.ends_with("weight") => {
+                    values.for_each(|(at, value)| *value = 0.5 + number(at));
+                }
+                _ => values.for_each(|(at, value)| *value = 0.2 * (number(at) - 0.5)),
+            }
+        }
+        load_state_dict(network, tensors).unwrap()
+    }
+
     /// Compiled, or operation by operation: the same numbers; and the weights come back as they were.
     fn check(architectures: impl IntoIterator<Item = Architecture>) {
         for architecture in architectures {
             let device = Default::default();
             let sizes = architecture.sizes(7);
-            let network = architecture.seeded::<NdArray>(&sizes, 3, &device);
+            let network = lively(architecture.seeded::<NdArray>(&sizes, 3, &device));
             let side = architecture.smallest_side().max(28);
             let shape = [architecture.input()[0], side, side];
             let graph = Graph::of(&network, shape);
@@ -332,6 +354,11 @@ mod tests {
             let difference = relative_difference(&logits, &expected);
             println!("{architecture}: {difference:.1e}");
             assert!(difference < 1e-5, "{architecture}: {difference:.1e}");
+            let (one, other) = logits.as_slice::<f32>().unwrap().split_at(7);
+            assert!(
+                one.iter().zip(other).all(|(one, other)| one != other),
+                "{architecture}: images make no difference"
+            );
             let alone = plan.run(&images[..images.len() / 2]);
             assert_eq!(
                 alone,
